@@ -1,0 +1,19 @@
+/* Words that every floor shares: branch hints, attributes, and the assertion macro. An assert states an invariant of
+   Larder's own; input from outside is checked with code, never with an assert. */
+#ifndef LARDER_BASE_COMMON_H
+#define LARDER_BASE_COMMON_H
+
+#include <assert.h>
+
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The structure that holds `member` at address `pointer`. */
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

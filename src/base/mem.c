@@ -1,0 +1,146 @@
+/* The allocator seam; see mem.h. The one file that knows which allocator is linked. */
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef LARDER_MIMALLOC
+#include <mimalloc.h>
+#else
+#include <malloc.h>
+#include <stdlib.h>
+#endif
+
+#ifdef LARDER_TEST_HOOKS
+static _Thread_local long allocations_left = -1;
+
+void mem_fail_after(long count)
+{
+    allocations_left = count;
+}
+
+static bool must_fail(void)
+{
+    if (allocations_left < 0)
+        return false;
+    if (allocations_left == 0)
+        return true;
+    allocations_left--;
+    return false;
+}
+#define FAIL_WHERE_ASKED()                                                                                             \
+    do {                                                                                                               \
+        if (must_fail())                                                                                               \
+            return NULL;                                                                                               \
+    } while (0)
+#else
+#define FAIL_WHERE_ASKED() ((void)0)
+#endif
+
+void *mem_alloc(size_t size)
+{
+    FAIL_WHERE_ASKED();
+#ifdef LARDER_MIMALLOC
+    return mi_malloc(size);
+#else
+    return malloc(size);
+#endif
+}
+
+void *mem_alloc_zeroed(size_t size)
+{
+    FAIL_WHERE_ASKED();
+#ifdef LARDER_MIMALLOC
+    return mi_zalloc(size);
+#else
+    return calloc(1, size);
+#endif
+}
+
+void *mem_alloc_aligned(size_t size, size_t alignment)
+{
+    FAIL_WHERE_ASKED();
+#ifdef LARDER_MIMALLOC
+    return mi_malloc_aligned(size, alignment);
+#else
+    /* aligned_alloc wants a size that is a multiple of the alignment */
+    return aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
+#endif
+}
+
+void *mem_realloc(void *block, size_t size)
+{
+    FAIL_WHERE_ASKED();
+#ifdef LARDER_MIMALLOC
+    return mi_realloc(block, size);
+#else
+    return realloc(block, size);
+#endif
+}
+
+void mem_free(void *block)
+{
+#ifdef LARDER_MIMALLOC
+    mi_free(block);
+#else
+    free(block);
+#endif
+}
+
+size_t mem_size(const void *block)
+{
+#ifdef LARDER_MIMALLOC
+    return mi_usable_size(block);
+#else
+    return malloc_usable_size((void *)(uintptr_t)block);
+#endif
+}
+
+char *mem_copy(const char *at, size_t len)
+{
+    char *copy = mem_alloc(len + 1);
+    if (copy == NULL)
+        return NULL;
+    if (len > 0)
+        memcpy(copy, at, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_copy(text, strlen(text));
+}
+
+void mem_trim(void)
+{
+#ifdef LARDER_MIMALLOC
+    mi_collect(true);
+#elif defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
+
+const char *mem_allocator_name(void)
+{
+#ifdef LARDER_MIMALLOC
+    return "mimalloc-" LARDER_MIMALLOC;
+#else
+    return "libc";
+#endif
+}
+
+size_t mem_resident_bytes(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*s %zu", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,18 @@
+/* The families of commands. Each file of this folder holds one family: its handlers, and its rows of the command table in
+   an array that ends with a row without a name. */
+#ifndef LARDER_COMMANDS_COMMANDS_H
+#define LARDER_COMMANDS_COMMANDS_H
+
+#include "engine/command.h"
+
+extern const struct command string_commands[];
+extern const struct command key_commands[];
+extern const struct command connection_commands[];
+extern const struct command server_commands[];
+extern const struct command config_commands[];
+extern const struct command command_commands[];
+
+/* All of them, NULL-terminated: what an engine is opened with. */
+extern const struct command *const command_families[];
+
+#endif

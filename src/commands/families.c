@@ -1,0 +1,6 @@
+/* The list of command families; see commands.h. */
+#include "commands/commands.h"
+
+const struct command *const command_families[] = {
+    string_commands, key_commands, connection_commands, server_commands, config_commands, command_commands, NULL,
+};

@@ -1,0 +1,76 @@
+/* A call: one command being run for one session. This is all that a handler sees. */
+#ifndef LARDER_ENGINE_CALL_H
+#define LARDER_ENGINE_CALL_H
+
+#include "engine/engine.h"
+
+struct call {
+    struct larder *engine;
+    struct session *session;
+    struct executor *executor;
+    const struct command *command;    /* the subcommand, if it is one */
+    const struct command *container;  /* the command that it is a subcommand of, or NULL */
+    const bytes *argv;                /* argv[0] is the command's name; slices of the transport's input */
+    size_t argc;
+    int64_t now_ms;
+    struct key_range keys;            /* the first range of keys, whose shards are locked like those of all ranges */
+    const uint64_t *key_hashes;       /* by position in that range */
+    uint64_t first_hash;              /* where key_hashes points when there is one key only */
+    bool failed;                      /* an error was replied */
+};
+
+#define ARG(index) (call->argv[index])
+
+/* What is known about a request before it runs: found by request_prepare, while its memory is on the way. */
+struct request {
+    const bytes *argv;
+    size_t argc;
+    const struct command *command;    /* NULL: unknown, or a subcommand is to be found */
+    uint64_t hash;                    /* of its only or first key */
+    bool has_hash;
+};
+
+/* Looks the command up and hashes its first key. The arguments stay valid until the request has run. */
+void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request);
+
+enum run_result {
+    RUN_DONE,      /* the reply, if there is one, is in session->out */
+    RUN_POSTPONED, /* nothing was done: hand the same request in again after the session was interrupted */
+};
+
+/* The one way in: runs a prepared request for a session on the calling thread, which is the session's owner and has set
+   session->executor. argc is at least 1. */
+MUST_USE enum run_result request_run(struct session *session, const struct request *request);
+
+/* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
+bool engine_is_paused(struct larder *engine, int64_t now_ms);
+
+/* Looking keys up. The argument must be one of the command's keys. On failure (wrong type) the error has been replied and
+   false is returned; a missing key is no failure: key->entry is NULL.
+
+   read: counts a hit or miss and the use of the key. write: counts a use only. peek: counts nothing. */
+enum { TYPE_ANY = -1 };
+bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key);
+bool call_key_write(struct call *call, size_t argument, int type, struct ks_key *key);
+void call_key_peek(struct call *call, size_t argument, struct ks_key *key);
+/* As peek, in another database than the session's (its number was checked). */
+void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key);
+
+/* The key was changed (or deleted): everything that follows changes hears of it here. */
+void call_changed(struct call *call, const struct ks_key *key);
+/* As call_changed for changes that concern a whole database or more. */
+void call_changed_all(struct call *call, size_t keys);
+
+/* Integers from arguments; on failure Redis's error has been replied: "value is not an integer or out of range". */
+MUST_USE bool call_integer(struct call *call, size_t argument, int64_t *out);
+/* Is this argument that option word, in any case? */
+static inline bool call_is_word(const struct call *call, size_t argument, const char *word)
+{
+    return bytes_equal_nocase(call->argv[argument], bytes_of(word));
+}
+
+/* A string value as a reply, without copying large ones; with a range, bytes [start, start + len) of it. */
+void reply_string(struct call *call, const struct entry *entry);
+void reply_string_range(struct call *call, const struct entry *entry, size_t start, size_t len);
+
+#endif

@@ -1,0 +1,209 @@
+/* The command table: what is known about a command, said once. Dispatch (arity, keys to lock), COMMAND and its
+   subcommands, the ACL, the command line's hints and the reference pages are all produced from these rows. Rows are
+   constants; they stand beside their handlers in src/commands/. */
+#ifndef LARDER_ENGINE_COMMAND_H
+#define LARDER_ENGINE_COMMAND_H
+
+#include "base/bytes.h"
+#include "base/common.h"
+
+#include <stdint.h>
+
+struct call;
+
+/* Runs a command: arguments from call->argv, the reply through reply_*(). The keys' shards are locked. */
+typedef void command_fn(struct call *call);
+
+/* Redis's flags as COMMAND INFO shows them, then those that concern only the dispatcher. */
+enum command_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2,
+    CMD_ADMIN = 1 << 3,
+    CMD_PUBSUB = 1 << 4,
+    CMD_NOSCRIPT = 1 << 5,
+    CMD_BLOCKING = 1 << 6,
+    CMD_LOADING = 1 << 7,
+    CMD_STALE = 1 << 8,
+    CMD_SKIP_MONITOR = 1 << 9,
+    CMD_SKIP_SLOWLOG = 1 << 10,
+    CMD_ASKING = 1 << 11,
+    CMD_FAST = 1 << 12,
+    CMD_NO_AUTH = 1 << 13,
+    CMD_MAY_REPLICATE = 1 << 14,
+    CMD_NO_ASYNC_LOADING = 1 << 15,
+    CMD_NO_MULTI = 1 << 16,
+    CMD_NO_MANDATORY_KEYS = 1 << 17,
+    CMD_ALLOW_BUSY = 1 << 18,
+    CMD_TOUCHES_ARBITRARY_KEYS = 1 << 19, /* shown as no flag, but as ACL and tip facts need it */
+
+    CMD_ALL_SHARDS = 1 << 24,  /* runs with every shard locked */
+    CMD_PROTECTED = 1 << 25,   /* refused unless enable-debug-command allows it */
+    CMD_NEVER_PAUSED = 1 << 26 /* runs during CLIENT PAUSE ALL: CLIENT, so that UNPAUSE can be said */
+};
+
+/* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
+   admin) are added by command_acl_categories(). */
+enum acl_category {
+    ACL_KEYSPACE = 1 << 0,
+    ACL_READ = 1 << 1,
+    ACL_WRITE = 1 << 2,
+    ACL_SET = 1 << 3,
+    ACL_SORTEDSET = 1 << 4,
+    ACL_LIST = 1 << 5,
+    ACL_HASH = 1 << 6,
+    ACL_STRING = 1 << 7,
+    ACL_BITMAP = 1 << 8,
+    ACL_HYPERLOGLOG = 1 << 9,
+    ACL_GEO = 1 << 10,
+    ACL_STREAM = 1 << 11,
+    ACL_PUBSUB = 1 << 12,
+    ACL_ADMIN = 1 << 13,
+    ACL_FAST = 1 << 14,
+    ACL_SLOW = 1 << 15,
+    ACL_BLOCKING = 1 << 16,
+    ACL_DANGEROUS = 1 << 17,
+    ACL_CONNECTION = 1 << 18,
+    ACL_TRANSACTION = 1 << 19,
+    ACL_SCRIPTING = 1 << 20,
+};
+
+/* What a command does with the keys of a key specification. */
+enum key_flag {
+    KEY_RO = 1 << 0,
+    KEY_RW = 1 << 1,
+    KEY_OW = 1 << 2,
+    KEY_RM = 1 << 3,
+    KEY_ACCESS = 1 << 4,
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
+    KEY_VARIABLE_FLAGS = 1 << 10,
+};
+
+enum key_begin { KEYS_BEGIN_AT_INDEX, KEYS_BEGIN_AT_KEYWORD, KEYS_BEGIN_UNKNOWN };
+enum key_find { KEYS_IN_RANGE, KEYS_BY_NUMBER, KEYS_FIND_UNKNOWN };
+
+/* Where keys stand among the arguments: Redis 7's key specifications (index 0 is the command's name). */
+struct key_spec {
+    uint16_t flags;      /* enum key_flag; 0: end of the list */
+    uint8_t begin;       /* enum key_begin */
+    uint8_t find;        /* enum key_find */
+    int index;           /* AT_INDEX: of the first key (or of the count) */
+    const char *keyword; /* AT_KEYWORD: keys follow this word */
+    int start_from;      /* AT_KEYWORD: where the search begins; negative: backwards from the end */
+    int last;            /* IN_RANGE: the last key, relative to the first; negative: relative to the last argument */
+    int step;            /* both */
+    int limit;           /* IN_RANGE with last = -1: keys end at 1/limit of the arguments; 0, 1: no limit */
+    int number_index;    /* BY_NUMBER: where the count stands, relative to the beginning */
+    int first;           /* BY_NUMBER: where the first key stands, relative to the beginning */
+    const char *notes;
+};
+
+enum argument_type {
+    ARG_STRING,
+    ARG_INTEGER,
+    ARG_DOUBLE,
+    ARG_KEY,
+    ARG_PATTERN,
+    ARG_UNIX_TIME,
+    ARG_PURE_TOKEN,
+    ARG_ONEOF,
+    ARG_BLOCK,
+};
+
+enum argument_flag { ARG_OPTIONAL = 1 << 0, ARG_MULTIPLE = 1 << 1, ARG_MULTIPLE_TOKEN = 1 << 2 };
+
+/* An argument for the documentation (COMMAND DOCS); nothing parses by it. */
+struct command_argument {
+    const char *name; /* NULL: end of the list */
+    uint8_t type;     /* enum argument_type */
+    uint8_t flags;    /* enum argument_flag */
+    int8_t key_spec;  /* index of the key specification that a key argument belongs to */
+    const char *token;
+    const char *display;          /* NULL: the name */
+    const char *since;
+    const char *deprecated_since;
+    const struct command_argument *arguments; /* of a oneof or block */
+};
+
+struct command_history {
+    const char *since; /* NULL: end of the list */
+    const char *change;
+};
+
+struct command {
+    const char *name;             /* lower case, a subcommand's without its container; NULL: end of the list */
+    command_fn *run;              /* NULL: a container that does nothing without a subcommand */
+    int arity;                    /* words, the name included; negative: at least that many */
+    uint32_t flags;               /* enum command_flag */
+    uint32_t categories;          /* enum acl_category, those not derived from the flags */
+    const struct key_spec *keys;  /* NULL: none */
+    const char *const *tips;      /* NULL-terminated, or NULL */
+    const struct command *subcommands;
+
+    const char *group;            /* as Redis groups its documentation: "string", "generic", "connection", "server" */
+    const char *summary;
+    const char *since;
+    const char *complexity;
+    const char *deprecated_since; /* NULL: not deprecated */
+    const char *replaced_by;
+    const struct command_history *history;
+    const struct command_argument *arguments;
+};
+
+/* Categories with those derived from flags as Redis derives them. */
+uint32_t command_acl_categories(const struct command *command);
+/* Its name as Redis gives it in lower case ("get", "client|list") into `text`; the container is NULL for plain commands. */
+size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size);
+
+/* The commands of an engine by name; renaming makes it a thing of each engine. */
+struct command_slot {
+    char *name;                /* as clients call it, lower case */
+    size_t name_len;
+    const struct command *command;
+};
+struct command_table {
+    struct command_slot *slots; /* open addressing, a power of two of them, at most half full */
+    size_t slot_count;
+    size_t used;
+};
+
+/* `families` is NULL-terminated; each family ends with a row without a name. False when there is no memory. */
+MUST_USE bool command_table_init(struct command_table *table, const struct command *const *families);
+void command_table_free(struct command_table *table);
+
+/* A command by its name in any case, NULL when there is none. */
+const struct command *command_find(const struct command_table *table, bytes name);
+const struct command *command_find_subcommand(const struct command *container, bytes name);
+
+/* rename-command: an empty new name removes. False when `from` does not exist or `to` is taken. Before the table is used. */
+MUST_USE bool command_rename(struct command_table *table, bytes from, bytes to);
+
+/* A run of keys among the arguments: first, first + step, ... */
+struct key_range {
+    size_t first;
+    size_t count;
+    size_t step;
+    const struct key_spec *spec;
+};
+
+enum { KEY_RANGES_MAX = 8 };
+
+/* The keys that these arguments name; returns the number of ranges, -1 when the arguments do not fit the specifications
+   (COMMAND GETKEYS answers an error; dispatch leaves the error to the handler and locks nothing). argc satisfies the
+   arity. */
+int command_keys(const struct command *command, const bytes *argv, size_t argc, struct key_range ranges[KEY_RANGES_MAX]);
+
+/* Do the number and place of its keys depend on other arguments? (Redis's movablekeys) */
+bool command_has_movable_keys(const struct command *command);
+
+/* Does this number of words satisfy the command's arity? */
+static inline bool command_arity_fits(const struct command *command, size_t argc)
+{
+    return command->arity >= 0 ? argc == (size_t)command->arity : argc >= (size_t)-command->arity;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* The engine: everything that hangs together in one Larder, and nothing outside it. Several engines live side by side in
+   a process. Fields are fixed once the engine is open, or say who may touch them. */
+#ifndef LARDER_ENGINE_ENGINE_H
+#define LARDER_ENGINE_ENGINE_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/command.h"
+#include "engine/config.h"
+#include "engine/session.h"
+#include "keyspace/keyspace.h"
+
+#define LARDER_VERSION "0.1.0"
+#define LARDER_REDIS_VERSION "7.2.4" /* the version whose behaviour clients may count on */
+
+enum { RUN_ID_LEN = 40 };
+
+/* Counters of one thread: it alone adds, anybody sums. */
+struct executor_stats {
+    _Atomic uint64_t commands;
+    _Atomic uint64_t hits;
+    _Atomic uint64_t misses;
+    _Atomic uint64_t error_replies;
+    _Atomic uint64_t unexpected_errors;   /* commands refused before they ran */
+    _Atomic uint64_t changes;
+    _Atomic uint64_t input_bytes;
+    _Atomic uint64_t output_bytes;
+    _Atomic uint64_t connections;
+    _Atomic uint64_t refused_connections;
+    _Atomic uint64_t query_limit_disconnections;
+    _Atomic uint64_t output_limit_disconnections;
+    _Atomic uint64_t reads;               /* system calls */
+    _Atomic uint64_t writes;
+};
+
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+/* What a thread that runs commands carries with it. Owned by that thread; on the engine's list for summing. */
+struct executor {
+    struct list in_engine;      /* engine->executors_lock */
+    struct larder *engine;
+    int64_t now_us;             /* the engine's clock, read once per batch */
+    int64_t now_ms;
+    struct random random;
+    uint64_t *key_hashes;       /* of the running command, when it has more than one key */
+    size_t key_hashes_capacity;
+    uint64_t *shard_set;        /* bitmap of the shards that the running command locked */
+    struct executor_stats stats;
+};
+
+/* What the program around the engine does for it; every member may be NULL. Called on the thread that runs the command. */
+struct host {
+    void *context;
+    /* CONFIG REWRITE: writes the configuration back to its file. False with a message in `error`. */
+    bool (*rewrite_config)(void *context, struct larder *engine, char *error, size_t size);
+    /* SHUTDOWN: begins an orderly stop and returns at once. False: this engine cannot be stopped by a client. */
+    bool (*shutdown)(void *context, struct larder *engine);
+    /* Path of the configuration file and of the executable, for INFO; "" when there is none. */
+    const char *config_file;
+    const char *executable;
+};
+
+enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
+
+struct larder {
+    struct config config;               /* has its own lock */
+    struct clock clock;
+    struct log log;
+    struct host host;
+    struct keyspace keyspace;
+    struct command_table commands;
+    struct session_registry sessions;
+    int64_t opened_ms;
+    char run_id[RUN_ID_LEN + 1];
+    int tcp_port;                       /* of the first TCP listener, 0 when there is none */
+
+    struct lock executors_lock;
+    struct list executors;              /* executors_lock */
+    struct executor_stats retired;      /* executors_lock: sums of executors that are gone, and resets (negative) */
+
+    _Atomic int pause_mode;             /* enum pause_mode; CLIENT PAUSE */
+    _Atomic int64_t pause_until_ms;
+    _Atomic bool expires_actively;      /* DEBUG SET-ACTIVE-EXPIRE */
+
+    /* Set by the network while it serves. Wakes every worker: a pause ended, the clock was changed. */
+    struct lock wake_lock;
+    void (*wake_workers)(void *context); /* wake_lock; NULL: not served */
+    void *wake_context;                 /* wake_lock */
+};
+
+struct engine_options {
+    size_t threads;                     /* that may run commands at the same time; 1: no locking at all */
+    const struct command *const *families;
+    log_fn *log;
+    void *log_context;
+};
+
+/* Opens an engine on memory that the caller gives. False when there is no memory. `config` is taken over. */
+MUST_USE bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config);
+/* All sessions and executors are closed before. */
+void engine_free(struct larder *engine);
+
+void engine_wake_workers(struct larder *engine);
+
+MUST_USE bool executor_init(struct executor *executor, struct larder *engine);
+void executor_free(struct executor *executor);
+/* Reads the clock: at the beginning of each batch of commands. */
+void executor_tick(struct executor *executor);
+
+/* The sums over all executors. */
+struct executor_stats engine_stats(struct larder *engine);
+void engine_reset_stats(struct larder *engine);
+
+/* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and frees some
+   flushed memory. True when there is more to do at once. */
+bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
+
+/* Memory that the engine holds for data, as the allocator counts it. */
+size_t engine_used_memory(struct larder *engine);
+
+#endif

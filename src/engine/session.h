@@ -1,0 +1,102 @@
+/* A session: what the engine keeps for one client, whatever carries it (a socket, a memory transport, the in-process
+   API). A session runs its commands one after another on one thread at a time, its owner. Other threads look at it only
+   through the registry (CLIENT LIST, CLIENT KILL): what they read is constant, atomic, or protected by the registry's
+   lock, as said at each field. */
+#ifndef LARDER_ENGINE_SESSION_H
+#define LARDER_ENGINE_SESSION_H
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/out.h"
+#include "engine/reply.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct larder;
+struct executor;
+struct command;
+struct session;
+
+enum { SESSION_ADDRESS_SIZE = 128 };
+
+/* What carries a session. */
+struct transport {
+    /* Any thread, under the registry's lock: the session's `must_close` was set, or it may run again; look at it soon. */
+    void (*interrupt)(struct session *session);
+    bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+};
+
+enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
+
+struct session {
+    /* constant while the session lives */
+    uint64_t id;
+    struct larder *engine;
+    const struct transport *transport;
+    const struct reply_encoder *const *encoders;  /* by protocol version: [2], [3] */
+    int64_t created_ms;
+    int fd;                                       /* -1: no socket */
+    char address[SESSION_ADDRESS_SIZE];           /* "127.0.0.1:50000", "/path/socket:0", "?:0" */
+    char local_address[SESSION_ADDRESS_SIZE];
+    bool is_local;                                /* a Unix socket, the loopback interface, or in-process */
+    bool is_unix;                                 /* CLIENT LIST's flag U */
+
+    /* owner only */
+    struct executor *executor;                    /* of the thread that runs its commands now */
+    struct out out;                               /* replies not yet handed to the transport */
+    const struct reply_encoder *encoder;          /* by protocol and CLIENT REPLY */
+    enum client_reply client_reply;
+    bool is_authenticated;
+    bool no_touch;                                /* CLIENT NO-TOUCH */
+    bool close_after_reply;                       /* QUIT, or an error that ends the connection */
+
+    /* the owner writes, any thread reads */
+    _Atomic uint32_t db;
+    _Atomic int protocol;                         /* 2 or 3 */
+    _Atomic bool no_evict;
+    _Atomic bool must_close;                      /* CLIENT KILL; any thread sets it */
+    _Atomic int64_t last_use_ms;
+    _Atomic(const struct command *) last_command; /* NULL before the first */
+    _Atomic(const struct command *) last_container;
+    _Atomic size_t query_bytes;                   /* input received and not yet run */
+    _Atomic size_t query_capacity;
+    _Atomic size_t out_bytes;                     /* memory of output that could not be sent yet */
+    _Atomic size_t out_chunks;
+    _Atomic uint64_t commands;
+
+    /* registry lock */
+    struct list in_registry;
+    char *name;                                   /* NULL: none */
+    char *lib_name;
+    char *lib_version;
+};
+
+/* All sessions of an engine. */
+struct session_registry {
+    struct lock lock;
+    struct list sessions;        /* lock: oldest first */
+    size_t network_count;        /* lock: of sessions with a network transport */
+    _Atomic uint64_t last_id;
+};
+
+void session_registry_init(struct session_registry *registry);
+
+/* Prepares a session and registers it. The caller fills in fd, addresses and is_local, before or right after (then under
+   the registry's lock). Authenticated when no password is required. */
+void session_open(struct session *session, struct larder *engine, const struct transport *transport,
+                  struct out_pool *pool);
+/* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
+void session_close(struct session *session);
+
+/* Switches to RESP2 or RESP3. */
+void session_set_protocol(struct session *session, int protocol);
+void session_set_client_reply(struct session *session, enum client_reply mode);
+
+/* Back to the state of a new connection: RESET. */
+void session_reset(struct session *session);
+
+/* Replaces one of the texts that CLIENT LIST shows; an empty one clears it. False when there is no memory. */
+MUST_USE bool session_set_text(struct session *session, char **field, bytes text);
+
+#endif

@@ -1,0 +1,42 @@
+/* Entries; see entry.h. */
+#include "keyspace/entry.h"
+
+#include "base/mem.h"
+
+size_t entry_bytes(const struct entry *entry)
+{
+    size_t size = mem_size(entry);
+    if (entry->flags & ENTRY_IS_BOXED)
+        size += mem_size(entry_blob(entry));
+    return size;
+}
+
+struct entry *entry_new(unsigned flags, bytes key, size_t inline_len)
+{
+    assert(inline_len <= ENTRY_INLINE_MAX);
+    if (key.len > ENTRY_SHORT_KEY_MAX)
+        flags |= ENTRY_HAS_LONG_KEY;
+    size_t prefix = entry_prefix_size(flags);
+    struct entry *entry = mem_alloc(sizeof(*entry) + prefix + key.len + inline_len);
+    if (entry == NULL)
+        return NULL;
+    *entry = (struct entry){
+        .flags = (uint8_t)flags,
+        .key_len = (uint8_t)key.len,
+        .inline_len = (uint16_t)inline_len,
+    };
+    if (flags & ENTRY_HAS_LONG_KEY) {
+        uint64_t len = key.len;
+        memcpy(entry->data + prefix - 8, &len, sizeof(len));
+    }
+    if (key.len > 0)
+        memcpy(entry->data + prefix, key.at, key.len);
+    return entry;
+}
+
+void entry_free(struct entry *entry)
+{
+    if (entry->flags & ENTRY_IS_BOXED)
+        blob_drop(entry_blob(entry));
+    mem_free(entry);
+}

@@ -1,0 +1,113 @@
+/* An entry: one key with its value, in one allocation.
+
+       +--------+----------------+-----------+----------------+-----+--------------+
+       | header | deadline node  | box       | long key length| key | inline value |
+       | 8      | 24, if any     | 8, if any | 8, if any      |     | if not boxed |
+       +--------+----------------+-----------+----------------+-----+--------------+
+
+   The header says which optional parts are there. A short string lies inline behind the key; a longer one, or any other
+   type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that needs
+   another size makes a new entry, so pointers to entries are valid no longer than the lock is held. */
+#ifndef LARDER_KEYSPACE_ENTRY_H
+#define LARDER_KEYSPACE_ENTRY_H
+
+#include "base/blob.h"
+#include "base/bytes.h"
+#include "structs/wheel.h"
+
+#include <stdint.h>
+
+enum value_type { TYPE_STRING = 0 };
+
+/* How OBJECT ENCODING calls a string; the bytes are stored alike. */
+enum string_encoding { STRING_EMBSTR = 0, STRING_RAW = 1, STRING_INT = 2 };
+
+enum entry_flag {
+    ENTRY_HAS_DEADLINE = 1 << 0,
+    ENTRY_IS_BOXED = 1 << 1,
+    ENTRY_HAS_LONG_KEY = 1 << 2, /* the key's length does not fit the header */
+};
+
+enum {
+    ENTRY_INLINE_MAX = 1024, /* bytes of an inline value */
+    ENTRY_SHORT_KEY_MAX = 255,
+};
+
+struct entry {
+    uint8_t type : 4;     /* enum value_type */
+    uint8_t encoding : 4; /* enum string_encoding */
+    uint8_t flags;        /* enum entry_flag */
+    uint8_t key_len;      /* bytes, unless ENTRY_HAS_LONG_KEY */
+    uint8_t access[3];    /* recency or frequency of use, see keyspace.h */
+    uint16_t inline_len;  /* bytes of the inline value, unless ENTRY_IS_BOXED */
+    char data[];
+};
+
+/* Size of the optional parts in front of the key, by flags. */
+static inline size_t entry_prefix_size(unsigned flags)
+{
+    return (flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) + (flags & ENTRY_IS_BOXED ? 8 : 0) +
+           (flags & ENTRY_HAS_LONG_KEY ? 8 : 0);
+}
+
+static inline struct wheel_node *entry_deadline_node(struct entry *entry)
+{
+    return (struct wheel_node *)(void *)entry->data;
+}
+
+static inline struct entry *entry_of_deadline_node(struct wheel_node *node)
+{
+    return (struct entry *)(void *)((char *)node - offsetof(struct entry, data));
+}
+
+/* The box's content: a blob for strings. */
+static inline void **entry_box(const struct entry *entry)
+{
+    return (void **)(uintptr_t)(entry->data + (entry->flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0));
+}
+
+static inline bytes entry_key(const struct entry *entry)
+{
+    if (likely(entry->flags == 0))
+        return (bytes){entry->data, entry->key_len};
+    size_t prefix = entry_prefix_size(entry->flags);
+    uint64_t len = entry->key_len;
+    if (entry->flags & ENTRY_HAS_LONG_KEY)
+        memcpy(&len, entry->data + prefix - 8, sizeof(len));
+    return (bytes){entry->data + prefix, (size_t)len};
+}
+
+static inline struct blob *entry_blob(const struct entry *entry)
+{
+    return *entry_box(entry);
+}
+
+/* The bytes of a string; valid while the lock is held and the entry unchanged. */
+static inline bytes entry_string(const struct entry *entry)
+{
+    if (unlikely(entry->flags & ENTRY_IS_BOXED))
+        return blob_bytes(entry_blob(entry));
+    bytes key = entry_key(entry);
+    return (bytes){key.at + key.len, entry->inline_len};
+}
+
+/* Milliseconds since the epoch; NO_DEADLINE when the entry has none. */
+#define NO_DEADLINE INT64_MAX
+static inline int64_t entry_deadline_ms(const struct entry *entry)
+{
+    if (likely(!(entry->flags & ENTRY_HAS_DEADLINE)))
+        return NO_DEADLINE;
+    return ((const struct wheel_node *)(const void *)entry->data)->deadline_ms;
+}
+
+/* Memory of the entry and its value as the allocator counts it. */
+size_t entry_bytes(const struct entry *entry);
+
+/* A new entry with these flags, for this key, with room for `inline_len` bytes behind it; header filled, deadline node and
+   box not yet. NULL when there is no memory. */
+MUST_USE struct entry *entry_new(unsigned flags, bytes key, size_t inline_len);
+
+/* Frees the entry and gives its value back. It must be in no table and no wheel. */
+void entry_free(struct entry *entry);
+
+#endif

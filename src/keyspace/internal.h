@@ -1,0 +1,13 @@
+/* What the files of the keyspace share among themselves. */
+#ifndef LARDER_KEYSPACE_INTERNAL_H
+#define LARDER_KEYSPACE_INTERNAL_H
+
+#include "keyspace/keyspace.h"
+
+/* The hash of an entry's key, for tables; the context is the keyspace. */
+uint64_t ks_hash_entry(const void *context, const void *item);
+
+/* Fills the access bits of a new entry. */
+void access_start(const struct access_policy *policy, struct entry *entry, int64_t now_ms);
+
+#endif

@@ -1,0 +1,355 @@
+/* Keys and their entries: looking up, storing, deadlines, deletion; see keyspace.h. Invariant: every entry is in exactly
+   one table, the one of its key's shard and database; it is in that database's wheel exactly when it has a deadline; the
+   database's counters are the sums over its entries. */
+#include "keyspace/keyspace.h"
+
+#include "base/mem.h"
+#include "keyspace/internal.h"
+
+enum ks_status ks_init(struct keyspace *ks, size_t shard_count, bool is_locking, size_t db_count)
+{
+    assert(shard_count > 0 && (shard_count & (shard_count - 1)) == 0 && (is_locking || shard_count == 1));
+    memset(ks, 0, sizeof(*ks));
+    random_secure(&ks->hash_key, sizeof(ks->hash_key));
+    ks->shard_bits = (unsigned)__builtin_ctzll(shard_count);
+    ks->is_locking = is_locking;
+    ks->db_count = db_count;
+    list_init(&ks->garbage);
+    lock_init(&ks->garbage_lock);
+    ks->shards = mem_alloc_aligned(shard_count * sizeof(struct shard), 64);
+    if (ks->shards == NULL)
+        return KS_NO_MEMORY;
+    memset(ks->shards, 0, shard_count * sizeof(struct shard));
+    for (; ks->shard_count < shard_count; ks->shard_count++) {
+        struct shard *shard = &ks->shards[ks->shard_count];
+        shard->dbs = mem_alloc_zeroed(db_count * sizeof(struct db));
+        if (shard->dbs == NULL) {
+            ks_free(ks);
+            return KS_NO_MEMORY;
+        }
+        lock_init(&shard->lock);
+        uint64_t seed;
+        random_secure(&seed, sizeof(seed));
+        random_seed(&shard->random, seed);
+    }
+    return KS_OK;
+}
+
+static void free_entry(void *context, void *item)
+{
+    (void)context;
+    entry_free(item);
+}
+
+void ks_free(struct keyspace *ks)
+{
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        for (size_t db = 0; db < ks->db_count; db++) {
+            ht_drain(&shard->dbs[db].keys, SIZE_MAX, free_entry, NULL);
+            mem_free(shard->dbs[db].deadlines);
+        }
+        mem_free(shard->dbs);
+        lock_free(&shard->lock);
+    }
+    mem_free(ks->shards);
+    while (!ks_reclaim(ks, SIZE_MAX))
+        continue;
+    lock_free(&ks->garbage_lock);
+}
+
+void ks_lock_all(struct keyspace *ks)
+{
+    for (size_t i = 0; i < ks->shard_count; i++)
+        ks_lock(ks, &ks->shards[i]);
+}
+
+void ks_unlock_all(struct keyspace *ks)
+{
+    for (size_t i = 0; i < ks->shard_count; i++)
+        ks_unlock(ks, &ks->shards[i]);
+}
+
+uint64_t ks_hash_entry(const void *context, const void *item)
+{
+    return ks_hash(context, entry_key(item));
+}
+
+struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
+{
+    struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
+    assert(shard->is_locked);
+    struct ks_key key = {
+        .ks = ks,
+        .shard = shard,
+        .db = &shard->dbs[db],
+        .name = name,
+        .hash = hash,
+    };
+    key.probe = ht_probe(&key.db->keys, hash);
+    struct entry *entry;
+    while ((entry = ht_probe_next(&key.probe)) != NULL && !bytes_equal(entry_key(entry), name))
+        continue;
+    key.entry = entry;
+    if (entry != NULL && unlikely(entry_deadline_ms(entry) <= now_ms)) {
+        shard->expired++;
+        ks_delete(&key);
+    }
+    return key;
+}
+
+/* Counts an entry that comes into the database, or leaves it. */
+static void count_in(struct db *db, struct entry *entry)
+{
+    db->entry_bytes += entry_bytes(entry);
+    if (entry->flags & ENTRY_HAS_DEADLINE) {
+        db->with_deadline++;
+        db->deadline_sum_ms += entry_deadline_ms(entry);
+    }
+}
+
+static void count_out(struct db *db, struct entry *entry)
+{
+    db->entry_bytes -= entry_bytes(entry);
+    if (entry->flags & ENTRY_HAS_DEADLINE) {
+        db->with_deadline--;
+        db->deadline_sum_ms -= entry_deadline_ms(entry);
+    }
+}
+
+void ks_delete(struct ks_key *key)
+{
+    assert(key->shard->is_locked);
+    struct entry *entry = key->entry;
+    count_out(key->db, entry);
+    if (entry->flags & ENTRY_HAS_DEADLINE)
+        wheel_remove(entry_deadline_node(entry));
+    ht_remove(&key->db->keys, &key->probe, ks_hash_entry, key->ks);
+    entry_free(entry);
+    key->entry = NULL;
+}
+
+/* A new wheel stands at time 0; its first advance brings it to the present in one step. */
+static enum ks_status ensure_wheel(struct db *db)
+{
+    if (db->deadlines != NULL)
+        return KS_OK;
+    db->deadlines = mem_alloc(sizeof(*db->deadlines));
+    if (db->deadlines == NULL)
+        return KS_NO_MEMORY;
+    wheel_init(db->deadlines, 0);
+    return KS_OK;
+}
+
+/* The table changed since the key was looked up: finds its entry again. */
+static void find_again(struct ks_key *key)
+{
+    key->probe = ht_probe(&key->db->keys, key->hash);
+    while (ht_probe_next(&key->probe) != key->entry)
+        continue;
+}
+
+/* Puts a complete new entry in the place of the key's present one, which is freed, or adds it. Its deadline, if the flag
+   is set, is `deadline_ms` and its node not yet in the wheel. On failure the new entry stays the caller's. */
+static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms)
+{
+    struct entry *old = key->entry;
+    struct db *db = key->db;
+    if ((entry->flags & ENTRY_HAS_DEADLINE) && ensure_wheel(db) != KS_OK)
+        return KS_NO_MEMORY;
+    if (old == NULL) {
+        if (!ht_insert(&db->keys, key->hash, entry, ks_hash_entry, key->ks))
+            return KS_NO_MEMORY;
+        key->entry = entry;
+        find_again(key);
+    } else {
+        count_out(db, old);
+        if (old->flags & ENTRY_HAS_DEADLINE)
+            wheel_remove(entry_deadline_node(old));
+        ht_replace(&key->probe, entry);
+        entry_free(old);
+    }
+    if (entry->flags & ENTRY_HAS_DEADLINE)
+        wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
+    count_in(db, entry);
+    key->entry = entry;
+    return KS_OK;
+}
+
+/* A string entry of `len` bytes that begin with `head`, the others unset; longer ones than fit inline get a blob with room
+   for `capacity`. Encoding, access bits and deadline are the caller's to fill. */
+static struct entry *make_string(bytes name, unsigned flags, bytes head, size_t len, size_t capacity)
+{
+    struct blob *blob = NULL;
+    struct entry *entry;
+    if (len <= ENTRY_INLINE_MAX) {
+        entry = entry_new(flags, name, len);
+    } else {
+        blob = blob_new(capacity);
+        if (blob == NULL)
+            return NULL;
+        blob->len = len;
+        entry = entry_new(flags | ENTRY_IS_BOXED, name, 0);
+    }
+    if (entry == NULL) {
+        if (blob != NULL)
+            blob_drop(blob);
+        return NULL;
+    }
+    if (blob != NULL)
+        *entry_box(entry) = blob;
+    if (head.len > 0)
+        memcpy((char *)(uintptr_t)entry_string(entry).at, head.at, head.len);
+    return entry;
+}
+
+/* The flags that this deadline argument leaves the key with. */
+static unsigned deadline_flag(const struct ks_key *key, int64_t *deadline_ms)
+{
+    if (*deadline_ms == KEEP_DEADLINE)
+        *deadline_ms = key->entry != NULL ? entry_deadline_ms(key->entry) : NO_DEADLINE;
+    return *deadline_ms == NO_DEADLINE ? 0 : ENTRY_HAS_DEADLINE;
+}
+
+/* Can an inline value of `len` bytes take the place of the present one without a new allocation, and is the allocation
+   not much too large for it? */
+static bool fits_in_place(const struct entry *entry, unsigned flags, size_t len)
+{
+    const unsigned layout = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED;
+    if (entry->type != TYPE_STRING || (entry->flags & layout) != (flags & layout) || len > ENTRY_INLINE_MAX ||
+        (entry->flags & ENTRY_IS_BOXED))
+        return false;
+    if (likely(entry->inline_len == len))
+        return true;
+    size_t need = (size_t)(entry_string(entry).at - (const char *)entry) + len;
+    size_t have = mem_size(entry);
+    return need <= have && need * 4 >= have * 3;
+}
+
+static void move_deadline(struct db *db, struct entry *entry, int64_t deadline_ms)
+{
+    struct wheel_node *node = entry_deadline_node(entry);
+    db->deadline_sum_ms += deadline_ms - node->deadline_ms;
+    wheel_remove(node);
+    wheel_add(db->deadlines, node, deadline_ms);
+}
+
+enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
+                             int64_t now_ms)
+{
+    assert(key->shard->is_locked && value.len <= KS_VALUE_MAX);
+    struct entry *old = key->entry;
+    unsigned flags = deadline_flag(key, &deadline_ms);
+    if (likely(old != NULL) && likely(fits_in_place(old, flags, value.len))) {
+        if (value.len > 0)
+            memcpy((char *)(uintptr_t)entry_string(old).at, value.at, value.len);
+        old->inline_len = (uint16_t)value.len;
+        old->encoding = encoding;
+        if (unlikely(flags != 0) && deadline_ms != entry_deadline_ms(old))
+            move_deadline(key->db, old, deadline_ms);
+        return KS_OK;
+    }
+    struct entry *entry = make_string(key->name, flags, value, value.len, value.len);
+    if (entry == NULL)
+        return KS_NO_MEMORY;
+    entry->encoding = encoding;
+    if (old != NULL)
+        memcpy(entry->access, old->access, sizeof(entry->access));
+    else
+        access_start(&key->ks->access, entry, now_ms);
+    if (install(key, entry, deadline_ms) == KS_OK)
+        return KS_OK;
+    entry_free(entry);
+    return KS_NO_MEMORY;
+}
+
+/* Room that a growing value is given ahead: as much again, but at most a megabyte. */
+static size_t with_headroom(size_t len)
+{
+    const size_t most = 1024 * 1024;
+    return len + (len < most ? len : most);
+}
+
+enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data)
+{
+    assert(key->shard->is_locked && len <= KS_VALUE_MAX);
+    struct entry *old = key->entry;
+    bytes value = old != NULL ? entry_string(old) : (bytes){"", 0};
+    size_t kept = value.len < len ? value.len : len;
+    int64_t deadline_ms = KEEP_DEADLINE;
+    unsigned flags = deadline_flag(key, &deadline_ms);
+
+    if (old != NULL && fits_in_place(old, flags, len)) {
+        old->inline_len = (uint16_t)len;
+    } else if (old != NULL && (old->flags & ENTRY_IS_BOXED) && blob_is_sole(entry_blob(old)) &&
+               entry_blob(old)->capacity >= len) {
+        entry_blob(old)->len = len;
+    } else {
+        /* the second growth of a value is taken as a sign of more to come */
+        size_t capacity = old != NULL ? with_headroom(len) : len;
+        struct entry *entry = make_string(key->name, flags, (bytes){value.at, kept}, len, capacity);
+        if (entry == NULL)
+            return KS_NO_MEMORY;
+        if (old != NULL)
+            memcpy(entry->access, old->access, sizeof(entry->access));
+        else
+            access_start(&key->ks->access, entry, now_ms);
+        if (install(key, entry, deadline_ms) != KS_OK) {
+            entry_free(entry);
+            return KS_NO_MEMORY;
+        }
+    }
+    key->entry->encoding = STRING_RAW;
+    *data = (char *)(uintptr_t)entry_string(key->entry).at;
+    memset(*data + kept, 0, len - kept);
+    return KS_OK;
+}
+
+/* Stores under `to` an entry with the type, encoding, access bits and value of `source`: an inline value is copied, a blob
+   shared. */
+static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms)
+{
+    unsigned flags = deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0;
+    struct entry *entry;
+    if (source->flags & ENTRY_IS_BOXED) {
+        entry = entry_new(flags | ENTRY_IS_BOXED, to->name, 0);
+        if (entry != NULL)
+            *entry_box(entry) = blob_keep(entry_blob(source));
+    } else {
+        bytes value = entry_string(source);
+        entry = make_string(to->name, flags, value, value.len, 0);
+    }
+    if (entry == NULL)
+        return KS_NO_MEMORY;
+    entry->type = source->type;
+    entry->encoding = source->encoding;
+    memcpy(entry->access, source->access, sizeof(entry->access));
+    if (install(to, entry, deadline_ms) == KS_OK)
+        return KS_OK;
+    entry_free(entry);
+    return KS_NO_MEMORY;
+}
+
+enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
+{
+    assert(key->shard->is_locked);
+    bool has_one = key->entry->flags & ENTRY_HAS_DEADLINE;
+    if (has_one && deadline_ms != NO_DEADLINE) {
+        move_deadline(key->db, key->entry, deadline_ms);
+        return KS_OK;
+    }
+    if (!has_one && deadline_ms == NO_DEADLINE)
+        return KS_OK;
+    return transplant(key->entry, key, deadline_ms);
+}
+
+enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, bool is_move)
+{
+    assert(from->shard->is_locked && to->shard->is_locked && from->entry != to->entry);
+    enum ks_status status = transplant(from->entry, to, entry_deadline_ms(from->entry));
+    if (status == KS_OK && is_move) {
+        find_again(from);
+        ks_delete(from);
+    }
+    return status;
+}

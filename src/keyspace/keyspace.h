@@ -1,0 +1,188 @@
+/* The keyspace: numbered databases whose keys are spread over shards by their hash.
+
+   Locking. A shard's lock protects everything in the shard: the entries, tables and wheels of all its databases and its
+   counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
+   one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the shard
+   they are given (or of their key's shard) and assert in debug builds that somebody holds it.
+
+   Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
+#ifndef LARDER_KEYSPACE_KEYSPACE_H
+#define LARDER_KEYSPACE_KEYSPACE_H
+
+#include "base/hash.h"
+#include "base/lock.h"
+#include "base/random.h"
+#include "keyspace/entry.h"
+#include "structs/ht.h"
+
+enum ks_status { KS_OK = 0, KS_NO_MEMORY };
+
+enum { KS_MAX_SHARD_BITS = 12, KS_VALUE_MAX = 512 * 1024 * 1024 };
+
+/* One database's part of one shard. */
+struct db {
+    struct ht keys;
+    struct wheel *deadlines;   /* NULL until a key of it first has a deadline */
+    size_t with_deadline;      /* keys that have one */
+    __int128 deadline_sum_ms;  /* of those keys: their mean gives INFO's avg_ttl */
+    size_t entry_bytes;        /* memory of the entries and their values; the table counts its own */
+};
+
+struct shard {
+    struct lock lock;
+    bool is_locked;            /* for assertions */
+    struct db *dbs;            /* lock: by database number */
+    struct random random;      /* lock */
+    uint64_t expired;          /* lock: keys removed because their deadline passed, since the last reset */
+} __attribute__((aligned(64)));
+
+/* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), or a decaying logarithmic
+   counter (16 bits of minutes, 8 of counter). Any thread may read; CONFIG SET writes. */
+struct access_policy {
+    _Atomic bool is_frequency;
+    _Atomic int log_factor;
+    _Atomic int decay_minutes;
+};
+
+struct keyspace {
+    struct hash_key hash_key;
+    size_t shard_count;        /* a power of two */
+    unsigned shard_bits;
+    bool is_locking;           /* false: one thread, one shard, no locks */
+    size_t db_count;
+    struct shard *shards;
+    struct access_policy access;
+
+    struct lock garbage_lock;
+    struct list garbage;       /* garbage_lock: flushed databases waiting to be freed */
+    _Atomic size_t garbage_bytes;
+};
+
+/* `shard_count` a power of two up to 2^KS_MAX_SHARD_BITS, 1 unless `is_locking`. */
+MUST_USE enum ks_status ks_init(struct keyspace *ks, size_t shard_count, bool is_locking, size_t db_count);
+void ks_free(struct keyspace *ks);
+
+static inline uint64_t ks_hash(const struct keyspace *ks, bytes name)
+{
+    return hash_bytes(&ks->hash_key, name);
+}
+
+static inline size_t ks_shard_index(const struct keyspace *ks, uint64_t hash)
+{
+    return (size_t)(hash >> 1 >> (63 - ks->shard_bits));
+}
+
+static inline void ks_lock(struct keyspace *ks, struct shard *shard)
+{
+    if (ks->is_locking)
+        lock_take(&shard->lock);
+    shard->is_locked = true;
+}
+
+static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
+{
+    shard->is_locked = false;
+    if (ks->is_locking)
+        lock_give(&shard->lock);
+}
+
+void ks_lock_all(struct keyspace *ks);
+void ks_unlock_all(struct keyspace *ks);
+
+/* A key of one database, and its entry as last looked up. Valid while its shard stays locked. */
+struct ks_key {
+    struct keyspace *ks;
+    struct shard *shard;
+    struct db *db;
+    bytes name;               /* belongs to the caller */
+    uint64_t hash;
+    struct entry *entry;      /* NULL: there is no such key */
+    struct ht_probe probe;    /* stands at the entry, if there is one */
+};
+
+/* Locked. Finds a key; an entry whose deadline is not after now_ms is deleted and not found. */
+struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);
+
+/* Locked. Remembers that an existing key was used now. */
+void ks_touch(struct ks_key *key, int64_t now_ms);
+/* Locked. Seconds since the last use, and the decayed counter of uses. */
+int64_t ks_idle_seconds(const struct ks_key *key, int64_t now_ms);
+unsigned ks_frequency(const struct ks_key *key, int64_t now_ms);
+
+/* In place of a deadline: leave the key's own, if it has one. */
+#define KEEP_DEADLINE INT64_MIN
+
+/* Locked. Makes the key a string of this value, creating or overwriting it. `value` must not point into the entry. The
+   deadline is milliseconds since the epoch, NO_DEADLINE or KEEP_DEADLINE. The key counts as used now when it is new. */
+MUST_USE enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding,
+                                      int64_t deadline_ms, int64_t now_ms);
+
+/* Locked. Makes the key's string `len` bytes long (at most KS_VALUE_MAX; a missing key is created), its first bytes kept
+   and new ones zero, its encoding raw, and gives its bytes for writing. */
+MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data);
+
+/* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
+MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms);
+
+/* Locked. Deletes an existing key. */
+void ks_delete(struct ks_key *key);
+
+/* Both shards locked. Makes `to` a copy of the existing key `from` (value, deadline, access), replacing what it holds; the
+   keys must be different. With `is_move`, `from` is deleted and its value handed over instead of copied. */
+MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, bool is_move);
+
+/* Locked. Forgets all keys of a database in this shard at once; their memory is given back by ks_reclaim. */
+void ks_flush(struct keyspace *ks, struct shard *shard, size_t db);
+
+/* Locked. Exchanges two databases in this shard. */
+void ks_swap(struct shard *shard, size_t a, size_t b);
+
+/* Any thread, no lock held: frees up to about `count` flushed entries. True when nothing is left to free. */
+bool ks_reclaim(struct keyspace *ks, size_t count);
+
+/* Locked. Deletes keys of this shard whose deadline passed, handling at most `budget` wheel nodes; returns what is left of
+   the budget, 0 when there may be more to do. */
+size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget);
+
+/* Locks one shard at a time. Visits a few entries of a database, returns the next cursor, 0 at the end; see ht_scan for the
+   guarantee. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context);
+/* Likewise, all entries of one shard under one lock. */
+void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visit_fn *visit, void *context);
+
+/* Locks one shard at a time. Passes a uniformly chosen entry that is not past its deadline to the callback, under the
+   shard's lock; false when there is none. */
+bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit, void *context);
+
+/* Figures of one database, or of all of them. */
+struct ks_figures {
+    size_t keys;
+    size_t with_deadline;
+    size_t buckets;            /* of the hash tables */
+    size_t entry_bytes;
+    size_t table_bytes;
+    __int128 deadline_sum_ms;
+    uint64_t expired;          /* of the whole keyspace, whichever database was asked for */
+};
+enum { KS_ALL_DBS = -1 };
+
+/* Locks one shard at a time. */
+struct ks_figures ks_measure(struct keyspace *ks, int db);
+void ks_reset_counters(struct keyspace *ks);
+
+/* Locks one shard at a time; for tests: asserts every invariant of every shard. */
+void ks_check(struct keyspace *ks);
+
+/* The processor starts loading what a lookup of this hash will touch: first the bucket (no lock needed), later, locked,
+   the entry. */
+static inline void ks_prefetch(const struct keyspace *ks, size_t db, uint64_t hash)
+{
+    ht_prefetch(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);
+}
+
+static inline void ks_prefetch_entry(const struct keyspace *ks, size_t db, uint64_t hash)
+{
+    ht_prefetch_items(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);
+}
+
+#endif

@@ -1,0 +1,264 @@
+/* Work over many keys: deadlines that have come, flushing and giving the memory back, scanning, sampling, counting. Each
+   function takes the locks that keyspace.h says, one shard at a time, and none holds a lock for long: what is large is
+   done in portions. */
+#include "base/mem.h"
+#include "keyspace/internal.h"
+
+/* A flushed database, out of reach of commands, waiting to be freed. Its entries are still linked into its wheel, which
+   nobody walks any more. */
+struct garbage {
+    struct list link;
+    struct ht keys;
+    struct wheel *deadlines;
+    size_t bytes; /* as counted in keyspace.garbage_bytes */
+};
+
+struct expiring {
+    struct keyspace *ks;
+    struct shard *shard;
+    struct db *db;
+};
+
+/* Deletes an entry that is past its deadline; its node may be out of the wheel already. */
+static void expire_entry(const struct expiring *expiring, struct entry *entry)
+{
+    struct ks_key key = {
+        .ks = expiring->ks,
+        .shard = expiring->shard,
+        .db = expiring->db,
+        .name = entry_key(entry),
+        .hash = ks_hash(expiring->ks, entry_key(entry)),
+        .entry = entry,
+    };
+    key.probe = ht_probe(&key.db->keys, key.hash);
+    while (ht_probe_next(&key.probe) != entry)
+        continue;
+    ks_delete(&key);
+    expiring->shard->expired++;
+}
+
+static void expire_node(void *context, struct wheel_node *node)
+{
+    expire_entry(context, entry_of_deadline_node(node));
+}
+
+size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget)
+{
+    assert(shard->is_locked);
+    for (size_t i = 0; i < ks->db_count && budget > 0; i++) {
+        struct db *db = &shard->dbs[i];
+        if (db->with_deadline == 0)
+            continue;
+        struct expiring expiring = {.ks = ks, .shard = shard, .db = db};
+        budget = wheel_advance(db->deadlines, now_ms, budget, expire_node, &expiring);
+    }
+    return budget;
+}
+
+static void free_entry(void *context, void *item)
+{
+    (void)context;
+    entry_free(item);
+}
+
+void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
+{
+    assert(shard->is_locked);
+    struct db *db = &shard->dbs[db_index];
+    if (db->keys.used == 0)
+        return;
+    struct garbage *garbage = mem_alloc_zeroed(sizeof(*garbage));
+    struct ht keys = {0};
+    if (garbage == NULL || !ht_detach(&db->keys, &keys)) {
+        /* no memory even to put it aside: free it here and now */
+        mem_free(garbage);
+        while (db->keys.used > 0)
+            ht_drain(&db->keys, SIZE_MAX, free_entry, NULL);
+        mem_free(db->deadlines);
+    } else {
+        garbage->keys = keys;
+        garbage->deadlines = db->deadlines;
+        garbage->bytes = db->entry_bytes + keys.bytes;
+        atomic_fetch_add_explicit(&ks->garbage_bytes, garbage->bytes, memory_order_relaxed);
+        lock_take(&ks->garbage_lock);
+        list_append(&ks->garbage, &garbage->link);
+        lock_give(&ks->garbage_lock);
+    }
+    db->deadlines = NULL;
+    db->with_deadline = 0;
+    db->deadline_sum_ms = 0;
+    db->entry_bytes = 0;
+}
+
+void ks_swap(struct shard *shard, size_t a, size_t b)
+{
+    assert(shard->is_locked);
+    struct db *x = &shard->dbs[a];
+    struct db *y = &shard->dbs[b];
+    struct db saved = *x;
+    *x = *y;
+    *y = saved;
+}
+
+bool ks_reclaim(struct keyspace *ks, size_t count)
+{
+    struct garbage *garbage = NULL;
+    lock_take(&ks->garbage_lock);
+    if (!list_is_empty(&ks->garbage)) {
+        garbage = CONTAINER_OF(ks->garbage.next, struct garbage, link);
+        list_remove(&garbage->link);
+    }
+    lock_give(&ks->garbage_lock);
+    if (garbage == NULL)
+        return true;
+
+    if (!ht_drain(&garbage->keys, count, free_entry, NULL)) {
+        lock_take(&ks->garbage_lock);
+        list_append(&ks->garbage, &garbage->link);
+        lock_give(&ks->garbage_lock);
+        return false;
+    }
+    atomic_fetch_sub_explicit(&ks->garbage_bytes, garbage->bytes, memory_order_relaxed);
+    mem_free(garbage->deadlines);
+    mem_free(garbage);
+    return false;
+}
+
+/* The public cursor: the table's own, with the shard's number in its low bits. */
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context)
+{
+    size_t number = cursor & (ks->shard_count - 1);
+    struct shard *shard = &ks->shards[number];
+    ks_lock(ks, shard);
+    uint64_t next = ht_scan(&shard->dbs[db].keys, cursor >> ks->shard_bits, visit, context);
+    ks_unlock(ks, shard);
+    if (next != 0)
+        return next << ks->shard_bits | number;
+    return number + 1 < ks->shard_count ? number + 1 : 0;
+}
+
+void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visit_fn *visit, void *context)
+{
+    ks_lock(ks, shard);
+    uint64_t cursor = 0;
+    do {
+        cursor = ht_scan(&shard->dbs[db].keys, cursor, visit, context);
+    } while (cursor != 0);
+    ks_unlock(ks, shard);
+}
+
+static uint64_t next_random(void *context)
+{
+    return random_next(context);
+}
+
+static size_t count_keys(struct keyspace *ks, size_t number, size_t db)
+{
+    struct shard *shard = &ks->shards[number];
+    ks_lock(ks, shard);
+    size_t used = shard->dbs[db].keys.used;
+    ks_unlock(ks, shard);
+    return used;
+}
+
+/* The shard that holds the place-th key of a database, counting through the shards in order; the last one where keys have
+   gone meanwhile. */
+static size_t shard_of_place(struct keyspace *ks, size_t db, uint64_t place)
+{
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        size_t used = count_keys(ks, i, db);
+        if (place < used)
+            return i;
+        place -= used;
+    }
+    return ks->shard_count - 1;
+}
+
+bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit, void *context)
+{
+    for (;;) {
+        size_t keys = 0;
+        for (size_t i = 0; i < ks->shard_count; i++)
+            keys += count_keys(ks, i, db);
+        if (keys == 0)
+            return false;
+        struct shard *shard = &ks->shards[shard_of_place(ks, db, random_below(random, keys))];
+        ks_lock(ks, shard);
+        struct entry *entry = ht_random(&shard->dbs[db].keys, next_random, random);
+        bool is_live = entry != NULL && entry_deadline_ms(entry) > now_ms;
+        if (is_live)
+            visit(context, entry);
+        else if (entry != NULL)
+            expire_entry(&(struct expiring){.ks = ks, .shard = shard, .db = &shard->dbs[db]}, entry);
+        ks_unlock(ks, shard);
+        if (is_live)
+            return true;
+    }
+}
+
+static void measure_db(const struct db *db, struct ks_figures *figures)
+{
+    figures->keys += db->keys.used;
+    figures->with_deadline += db->with_deadline;
+    figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
+    figures->entry_bytes += db->entry_bytes;
+    figures->table_bytes += db->keys.bytes + (db->deadlines != NULL ? mem_size(db->deadlines) : 0);
+    figures->deadline_sum_ms += db->deadline_sum_ms;
+}
+
+struct ks_figures ks_measure(struct keyspace *ks, int db)
+{
+    struct ks_figures figures = {0};
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        ks_lock(ks, shard);
+        for (size_t j = 0; j < ks->db_count; j++)
+            if (db == KS_ALL_DBS || (size_t)db == j)
+                measure_db(&shard->dbs[j], &figures);
+        figures.expired += shard->expired;
+        ks_unlock(ks, shard);
+    }
+    return figures;
+}
+
+void ks_reset_counters(struct keyspace *ks)
+{
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        ks_lock(ks, &ks->shards[i]);
+        ks->shards[i].expired = 0;
+        ks_unlock(ks, &ks->shards[i]);
+    }
+}
+
+static void check_entry(void *context, void *item)
+{
+    struct ks_figures *figures = context;
+    struct entry *entry = item;
+    figures->keys++;
+    figures->entry_bytes += entry_bytes(entry);
+    if (entry->flags & ENTRY_HAS_DEADLINE) {
+        figures->with_deadline++;
+        figures->deadline_sum_ms += entry_deadline_ms(entry);
+        assert(!list_is_empty(&entry_deadline_node(entry)->link));
+    }
+}
+
+void ks_check(struct keyspace *ks)
+{
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        for (size_t j = 0; j < ks->db_count; j++) {
+            struct db *db = &shard->dbs[j];
+            struct ks_figures figures = {0};
+            ks_visit_shard(ks, shard, j, check_entry, &figures);
+            ks_lock(ks, shard);
+            ht_check(&db->keys, ks_hash_entry, ks);
+            assert(figures.keys == db->keys.used);
+            assert(figures.with_deadline == db->with_deadline);
+            assert(figures.entry_bytes == db->entry_bytes);
+            assert(figures.deadline_sum_ms == db->deadline_sum_ms);
+            (void)db;
+            ks_unlock(ks, shard);
+        }
+    }
+}
