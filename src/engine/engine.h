@@ -67,7 +67,7 @@ struct host {
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
 
 struct larder {
-    struct config config;               /* has its own lock */
+    struct config *config;              /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
     struct log log;
     struct host host;
@@ -99,7 +99,7 @@ struct engine_options {
     void *log_context;
 };
 
-/* Opens an engine on memory that the caller gives. False when there is no memory. `config` is taken over. */
+/* Opens an engine on memory that the caller gives. False when there is no memory. `config` stays the caller's. */
 MUST_USE bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config);
 /* All sessions and executors are closed before. */
 void engine_free(struct larder *engine);

@@ -82,10 +82,12 @@ struct session_registry {
 
 void session_registry_init(struct session_registry *registry);
 
-/* Prepares a session and registers it. The caller fills in fd, addresses and is_local, before or right after (then under
-   the registry's lock). Authenticated when no password is required. */
+/* Prepares a session on memory that the transport gives; `encoders` holds one for each protocol version, [2] and [3]. It is
+   authenticated when no password is required. The transport then fills in fd, addresses and is_local. */
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
-                  struct out_pool *pool);
+                  const struct reply_encoder *const *encoders, struct out_pool *pool);
+/* Lets other threads see it. */
+void session_register(struct session *session);
 /* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
 void session_close(struct session *session);
 

@@ -1,0 +1,218 @@
+/* The command table at work: finding commands by name, and keys among arguments; see command.h. */
+#include "engine/command.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#include <stdio.h>
+
+enum { NAME_MAX_LEN = 64 }; /* of a command: longer words name none */
+
+uint32_t command_acl_categories(const struct command *command)
+{
+    uint32_t categories = command->categories;
+    if (command->flags & CMD_WRITE)
+        categories |= ACL_WRITE;
+    if ((command->flags & CMD_READONLY) && !(command->categories & ACL_SCRIPTING))
+        categories |= ACL_READ;
+    if (command->flags & CMD_ADMIN)
+        categories |= ACL_ADMIN | ACL_DANGEROUS;
+    if (command->flags & CMD_PUBSUB)
+        categories |= ACL_PUBSUB;
+    if (command->flags & CMD_BLOCKING)
+        categories |= ACL_BLOCKING;
+    categories |= command->flags & CMD_FAST ? ACL_FAST : ACL_SLOW;
+    return categories;
+}
+
+size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size)
+{
+    int len = container == NULL ? snprintf(text, size, "%s", command->name)
+                                : snprintf(text, size, "%s|%s", container->name, command->name);
+    return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
+}
+
+/* FNV-1a over the letters in lower case: names are few and known beforehand, so nobody can flood this table. */
+static uint32_t hash_name(bytes name)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (unsigned char)(name.at[i] | 0x20)) * 16777619U;
+    return hash;
+}
+
+static struct command_slot *find_slot(const struct command_table *table, bytes name)
+{
+    size_t i = hash_name(name) & (table->slot_count - 1);
+    for (;; i = (i + 1) & (table->slot_count - 1)) {
+        struct command_slot *slot = &table->slots[i];
+        if (slot->name == NULL || bytes_equal_nocase((bytes){slot->name, slot->name_len}, name))
+            return slot;
+    }
+}
+
+static bool add_slot(struct command_table *table, bytes name, const struct command *command)
+{
+    struct command_slot *slot = find_slot(table, name);
+    if (slot->name != NULL)
+        return false;
+    slot->name = mem_copy(name.at, name.len);
+    if (slot->name == NULL)
+        return false;
+    slot->name_len = name.len;
+    slot->command = command;
+    for (size_t i = 0; i < name.len; i++)
+        slot->name[i] = bytes_lower(slot->name[i]);
+    table->used++;
+    return true;
+}
+
+bool command_table_init(struct command_table *table, const struct command *const *families)
+{
+    size_t count = 0;
+    for (const struct command *const *family = families; *family != NULL; family++)
+        for (const struct command *command = *family; command->name != NULL; command++)
+            count++;
+    *table = (struct command_table){.slot_count = 64};
+    while (table->slot_count < 4 * count)
+        table->slot_count *= 2;
+    table->slots = mem_alloc_zeroed(table->slot_count * sizeof(*table->slots));
+    if (table->slots == NULL)
+        return false;
+    for (const struct command *const *family = families; *family != NULL; family++) {
+        for (const struct command *command = *family; command->name != NULL; command++) {
+            if (!add_slot(table, bytes_of(command->name), command)) {
+                command_table_free(table);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void command_table_free(struct command_table *table)
+{
+    for (size_t i = 0; table->slots != NULL && i < table->slot_count; i++)
+        mem_free(table->slots[i].name);
+    mem_free(table->slots);
+    *table = (struct command_table){0};
+}
+
+const struct command *command_find(const struct command_table *table, bytes name)
+{
+    if (unlikely(name.len > NAME_MAX_LEN))
+        return NULL;
+    return find_slot(table, name)->command;
+}
+
+const struct command *command_find_subcommand(const struct command *container, bytes name)
+{
+    for (const struct command *command = container->subcommands; command != NULL && command->name != NULL; command++)
+        if (bytes_equal_nocase(bytes_of(command->name), name))
+            return command;
+    return NULL;
+}
+
+/* Takes a slot out and closes the gap: later slots of the same run move up. */
+static void remove_slot(struct command_table *table, struct command_slot *slot)
+{
+    mem_free(slot->name);
+    *slot = (struct command_slot){0};
+    table->used--;
+    size_t i = (size_t)(slot - table->slots);
+    for (;;) {
+        i = (i + 1) & (table->slot_count - 1);
+        struct command_slot moved = table->slots[i];
+        if (moved.name == NULL)
+            return;
+        table->slots[i] = (struct command_slot){0};
+        *find_slot(table, (bytes){moved.name, moved.name_len}) = moved;
+    }
+}
+
+bool command_rename(struct command_table *table, bytes from, bytes to)
+{
+    if (from.len > NAME_MAX_LEN || to.len > NAME_MAX_LEN)
+        return false;
+    struct command_slot *slot = find_slot(table, from);
+    if (slot->name == NULL)
+        return false;
+    const struct command *command = slot->command;
+    if (to.len > 0 && !add_slot(table, to, command))
+        return false;
+    remove_slot(table, find_slot(table, from));
+    return true;
+}
+
+/* Where a specification's keys, or their count, begin; 0: nowhere. */
+static size_t find_begin(const struct key_spec *spec, const bytes *argv, size_t argc)
+{
+    if (spec->begin == KEYS_BEGIN_AT_INDEX)
+        return (size_t)spec->index;
+    if (spec->begin != KEYS_BEGIN_AT_KEYWORD)
+        return 0;
+    bytes keyword = bytes_of(spec->keyword);
+    if (spec->start_from > 0) {
+        for (size_t i = (size_t)spec->start_from; i + 1 < argc; i++)
+            if (bytes_equal_nocase(argv[i], keyword))
+                return i + 1;
+        return 0;
+    }
+    for (size_t back = (size_t)-spec->start_from; back < argc; back++)
+        if (bytes_equal_nocase(argv[argc - back], keyword) && back > 1)
+            return argc - back + 1;
+    return 0;
+}
+
+/* The range of one specification; false when the arguments do not fit it. A count of 0 is no error here. */
+static bool find_range(const struct key_spec *spec, size_t begin, const bytes *argv, size_t argc,
+                       struct key_range *range)
+{
+    size_t step = (size_t)spec->step;
+    if (spec->find == KEYS_IN_RANGE) {
+        size_t last;
+        if (spec->last >= 0)
+            last = begin + (size_t)spec->last;
+        else if (spec->last == -1 && spec->limit > 1)
+            last = begin + (argc - begin) / (size_t)spec->limit - 1;
+        else
+            last = argc - (size_t)-spec->last;
+        if (last >= argc || last + 1 < begin + 1)
+            return false;
+        *range = (struct key_range){.first = begin, .count = (last - begin) / step + 1, .step = step, .spec = spec};
+        return true;
+    }
+    size_t number_at = begin + (size_t)spec->number_index;
+    int64_t count;
+    if (number_at >= argc || !num_parse_int64(argv[number_at], &count) || count < 0)
+        return false;
+    size_t first = begin + (size_t)spec->first;
+    if (count > 0 && (first >= argc || (uint64_t)count > (argc - first + step - 1) / step))
+        return false;
+    *range = (struct key_range){.first = first, .count = (size_t)count, .step = step, .spec = spec};
+    return true;
+}
+
+int command_keys(const struct command *command, const bytes *argv, size_t argc, struct key_range ranges[KEY_RANGES_MAX])
+{
+    int found = 0;
+    for (const struct key_spec *spec = command->keys; spec != NULL && spec->flags != 0; spec++) {
+        if (spec->find == KEYS_FIND_UNKNOWN)
+            return -1;
+        size_t begin = find_begin(spec, argv, argc);
+        if (begin == 0)
+            continue; /* an optional keyword that is not there */
+        if (found == KEY_RANGES_MAX || !find_range(spec, begin, argv, argc, &ranges[found]))
+            return -1;
+        found++;
+    }
+    return found;
+}
+
+bool command_has_movable_keys(const struct command *command)
+{
+    for (const struct key_spec *spec = command->keys; spec != NULL && spec->flags != 0; spec++)
+        if (spec->begin != KEYS_BEGIN_AT_INDEX || spec->find != KEYS_IN_RANGE || (spec->flags & KEY_INCOMPLETE))
+            return true;
+    return false;
+}

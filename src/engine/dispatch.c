@@ -1,0 +1,363 @@
+/* From a request to its handler. The invariant: while a handler runs, the shards of every key that the command table
+   names for it are locked, in ascending order of their numbers, and no others. Everything that could refuse the request
+   has been asked before, in Redis's order: does the command exist, is the number of words right, may this client say it. */
+#include "engine/call.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#include <ctype.h>
+
+/* A command whose keys are one, at a fixed place, can be hashed before anything else is known. */
+static bool has_fixed_first_key(const struct command *command)
+{
+    const struct key_spec *spec = command->keys;
+    return spec != NULL && spec->begin == KEYS_BEGIN_AT_INDEX && spec->find == KEYS_IN_RANGE;
+}
+
+void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
+{
+    const struct command *command = command_find(&engine->commands, argv[0]);
+    *request = (struct request){.argv = argv, .argc = argc, .command = command};
+    if (command != NULL && has_fixed_first_key(command) && (size_t)command->keys->index < argc) {
+        request->hash = ks_hash(&engine->keyspace, argv[command->keys->index]);
+        request->has_hash = true;
+    }
+}
+
+/* Appends to an error text that is cut at `size`. */
+static void append_cut(char *text, size_t *len, size_t size, const char *at, size_t at_len)
+{
+    size_t room = size - 1 - *len;
+    size_t step = at_len < room ? at_len : room;
+    memcpy(text + *len, at, step);
+    *len += step;
+    text[*len] = '\0';
+}
+
+enum { PREVIEW_MAX = 128 }; /* bytes of the name, and of the arguments together, that an error quotes */
+
+static size_t at_most(size_t len, size_t most)
+{
+    return len < most ? len : most;
+}
+
+/* Bytes of an argument up to a zero, as text functions would see it. */
+static size_t text_length(bytes argument, size_t most)
+{
+    size_t len = at_most(argument.len, most);
+    const char *zero = len > 0 ? memchr(argument.at, '\0', len) : NULL;
+    return zero != NULL ? (size_t)(zero - argument.at) : len;
+}
+
+static void reply_unknown_command(struct call *call)
+{
+    char preview[2 * PREVIEW_MAX + 16] = "";
+    size_t len = 0;
+    for (size_t i = 1; i < call->argc && len < PREVIEW_MAX; i++) {
+        append_cut(preview, &len, sizeof(preview), "'", 1);
+        append_cut(preview, &len, sizeof(preview), ARG(i).at, text_length(ARG(i), PREVIEW_MAX - (len - 1)));
+        append_cut(preview, &len, sizeof(preview), "' ", 2);
+    }
+    reply_error_format(call, "ERR unknown command '%.*s', with args beginning with: %s",
+                       (int)text_length(ARG(0), PREVIEW_MAX), ARG(0).at, preview);
+}
+
+static void reply_unknown_subcommand(struct call *call)
+{
+    char name[64];
+    size_t len = 0;
+    for (const char *at = call->command->name; *at != '\0' && len < sizeof(name) - 1; at++)
+        name[len++] = (char)toupper((unsigned char)*at);
+    reply_error_format(call, "ERR unknown subcommand '%.*s'. Try %.*s HELP.", (int)text_length(ARG(1), PREVIEW_MAX),
+                       ARG(1).at, (int)len, name);
+}
+
+/* Finds the subcommand, and checks that the command may be run with so many words. */
+static bool resolve(struct call *call)
+{
+    if (unlikely(call->command == NULL)) {
+        reply_unknown_command(call);
+        return false;
+    }
+    if (call->command->subcommands != NULL && call->argc > 1) {
+        const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
+        if (subcommand == NULL) {
+            reply_unknown_subcommand(call);
+            return false;
+        }
+        call->container = call->command;
+        call->command = subcommand;
+    }
+    if (unlikely(!command_arity_fits(call->command, call->argc))) {
+        reply_arity_error(call);
+        return false;
+    }
+    return true;
+}
+
+static bool is_debug_allowed(const struct call *call)
+{
+    int setting = cfg_enable_debug_command(call->engine->config);
+    return setting == CFG_DEBUG_YES || (setting == CFG_DEBUG_LOCAL && call->session->is_local);
+}
+
+static bool is_permitted(struct call *call)
+{
+    uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
+    if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
+        reply_error(call, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
+                          "run it from a local connection, otherwise you need to set this option in the configuration "
+                          "file, and then restart the server.");
+        return false;
+    }
+    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH)) {
+        reply_error(call, "NOAUTH Authentication required.");
+        return false;
+    }
+    return true;
+}
+
+bool engine_is_paused(struct larder *engine, int64_t now_ms)
+{
+    return atomic_load_explicit(&engine->pause_mode, memory_order_relaxed) != PAUSE_NONE &&
+           atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
+}
+
+/* Must this call wait for the end of a CLIENT PAUSE? */
+static bool is_held_back(const struct call *call)
+{
+    int mode = atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed);
+    if (likely(mode == PAUSE_NONE) || !call->session->transport->is_network ||
+        !engine_is_paused(call->engine, call->now_ms))
+        return false;
+    uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
+    if (flags & CMD_NEVER_PAUSED)
+        return false;
+    return mode == PAUSE_ALL || (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+}
+
+/* How many keys there are in these ranges. */
+static size_t count_keys(const struct key_range *ranges, int range_count)
+{
+    size_t count = 0;
+    for (int i = 0; i < range_count; i++)
+        count += ranges[i].count;
+    return count;
+}
+
+static bool ensure_hash_room(struct executor *executor, size_t count)
+{
+    if (count <= executor->key_hashes_capacity)
+        return true;
+    uint64_t *hashes = mem_realloc(executor->key_hashes, count * sizeof(*hashes));
+    if (hashes == NULL)
+        return false;
+    executor->key_hashes = hashes;
+    executor->key_hashes_capacity = count;
+    return true;
+}
+
+/* Hashes the keys of all ranges, one range after the other. */
+static void hash_keys(struct call *call, const struct key_range *ranges, int range_count)
+{
+    uint64_t *hash = call->executor->key_hashes;
+    for (int i = 0; i < range_count; i++)
+        for (size_t j = 0; j < ranges[i].count; j++)
+            *hash++ = ks_hash(&call->engine->keyspace, ARG(ranges[i].first + j * ranges[i].step));
+}
+
+/* Locks, or unlocks, the shards in the executor's set, in ascending order. */
+static void for_shard_set(struct call *call, void (*act)(struct keyspace *, struct shard *))
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    const uint64_t *set = call->executor->shard_set;
+    for (size_t word = 0; word * 64 < ks->shard_count; word++)
+        for (uint64_t bits = set[word]; bits != 0; bits &= bits - 1)
+            act(ks, &ks->shards[word * 64 + (size_t)__builtin_ctzll(bits)]);
+}
+
+static void run_with_keys(struct call *call, size_t key_count)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    uint64_t *set = call->executor->shard_set;
+    memset(set, 0, (ks->shard_count + 63) / 64 * sizeof(*set));
+    for (size_t i = 0; i < key_count; i++) {
+        size_t shard = ks_shard_index(ks, call->executor->key_hashes[i]);
+        set[shard / 64] |= 1ULL << (shard % 64);
+    }
+    /* the keys' buckets are fetched together instead of one miss after the other */
+    size_t db = atomic_load_explicit(&call->session->db, memory_order_relaxed);
+    for (size_t i = 0; key_count > 1 && i < key_count; i++)
+        ks_prefetch(ks, db, call->executor->key_hashes[i]);
+    for_shard_set(call, ks_lock);
+    call->command->run(call);
+    for_shard_set(call, ks_unlock);
+}
+
+/* Runs a command whose keys are found by its specifications. */
+static void run_general(struct call *call)
+{
+    struct key_range ranges[KEY_RANGES_MAX];
+    int range_count = command_keys(call->command, call->argv, call->argc, ranges);
+    if (range_count <= 0) {
+        call->command->run(call); /* no keys, or arguments that the handler will refuse */
+        return;
+    }
+    size_t key_count = count_keys(ranges, range_count);
+    if (!ensure_hash_room(call->executor, key_count)) {
+        reply_no_memory(call);
+        return;
+    }
+    hash_keys(call, ranges, range_count);
+    call->keys = ranges[0];
+    call->key_hashes = call->executor->key_hashes;
+    run_with_keys(call, key_count);
+}
+
+/* Runs a command of one key that was hashed when the request was prepared. */
+static void run_single(struct call *call, const struct request *request)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    struct shard *shard = &ks->shards[ks_shard_index(ks, request->hash)];
+    call->keys = (struct key_range){.first = (size_t)call->command->keys->index, .count = 1, .step = 1};
+    call->first_hash = request->hash;
+    call->key_hashes = &call->first_hash;
+    ks_lock(ks, shard);
+    call->command->run(call);
+    ks_unlock(ks, shard);
+}
+
+static bool has_single_key(const struct command *command)
+{
+    const struct key_spec *spec = command->keys;
+    return spec[0].last == 0 && spec[1].flags == 0;
+}
+
+static void run_locked(struct call *call, const struct request *request)
+{
+    const struct command *command = call->command;
+    if (likely(request->has_hash) && likely(command == request->command) && likely(has_single_key(command))) {
+        run_single(call, request);
+    } else if (command->flags & CMD_ALL_SHARDS) {
+        ks_lock_all(&call->engine->keyspace);
+        command->run(call);
+        ks_unlock_all(&call->engine->keyspace);
+    } else if (command->keys != NULL) {
+        run_general(call);
+    } else {
+        command->run(call);
+    }
+}
+
+/* CLIENT REPLY SKIP silences exactly the next command. */
+static void follow_client_reply(struct session *session)
+{
+    if (session->client_reply == CLIENT_REPLY_SKIP_NEXT)
+        session_set_client_reply(session, CLIENT_REPLY_SKIPPING);
+    else if (session->client_reply == CLIENT_REPLY_SKIPPING)
+        session_set_client_reply(session, CLIENT_REPLY_ON);
+}
+
+static void note_use(struct session *session, const struct call *call)
+{
+    if (atomic_load_explicit(&session->last_command, memory_order_relaxed) != call->command) {
+        atomic_store_explicit(&session->last_container, call->container, memory_order_relaxed);
+        atomic_store_explicit(&session->last_command, call->command, memory_order_relaxed);
+    }
+    atomic_store_explicit(&session->last_use_ms, call->now_ms, memory_order_relaxed);
+}
+
+enum run_result request_run(struct session *session, const struct request *request)
+{
+    struct executor *executor = session->executor;
+    struct call call = {
+        .engine = session->engine,
+        .session = session,
+        .executor = executor,
+        .command = request->command,
+        .argv = request->argv,
+        .argc = request->argc,
+        .now_ms = executor->now_ms,
+    };
+    if (unlikely(!resolve(&call)) || unlikely(!is_permitted(&call))) {
+        stat_add(&executor->stats.unexpected_errors, 1);
+    } else {
+        if (unlikely(is_held_back(&call)))
+            return RUN_POSTPONED;
+        note_use(session, &call);
+        run_locked(&call, request);
+        stat_add(&executor->stats.commands, 1);
+    }
+    if (unlikely(session->client_reply >= CLIENT_REPLY_SKIP_NEXT))
+        follow_client_reply(session);
+    return RUN_DONE;
+}
+
+static uint64_t hash_of_argument(const struct call *call, size_t argument)
+{
+    size_t offset = argument - call->keys.first;
+    if (likely(offset == 0))
+        return call->key_hashes[0];
+    if (argument > call->keys.first && offset % call->keys.step == 0 && offset / call->keys.step < call->keys.count)
+        return call->key_hashes[offset / call->keys.step];
+    return ks_hash(&call->engine->keyspace, ARG(argument)); /* a key of another specification */
+}
+
+void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key)
+{
+    uint64_t hash = hash_of_argument(call, argument);
+    *key = ks_find(&call->engine->keyspace, db, ARG(argument), hash, call->now_ms);
+}
+
+void call_key_peek(struct call *call, size_t argument, struct ks_key *key)
+{
+    call_key_peek_in(call, argument, atomic_load_explicit(&call->session->db, memory_order_relaxed), key);
+}
+
+/* The rest of a lookup that counts: type and use. */
+static bool accept_key(struct call *call, int type, struct ks_key *key)
+{
+    if (key->entry == NULL)
+        return true;
+    if (unlikely(type != TYPE_ANY && key->entry->type != type)) {
+        reply_wrong_type(call);
+        return false;
+    }
+    if (likely(!call->session->no_touch))
+        ks_touch(key, call->now_ms);
+    return true;
+}
+
+bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)
+{
+    call_key_peek(call, argument, key);
+    struct executor_stats *stats = &call->executor->stats;
+    stat_add(key->entry != NULL ? &stats->hits : &stats->misses, 1);
+    return accept_key(call, type, key);
+}
+
+bool call_key_write(struct call *call, size_t argument, int type, struct ks_key *key)
+{
+    call_key_peek(call, argument, key);
+    return accept_key(call, type, key);
+}
+
+void call_changed(struct call *call, const struct ks_key *key)
+{
+    (void)key;
+    stat_add(&call->executor->stats.changes, 1);
+}
+
+void call_changed_all(struct call *call, size_t keys)
+{
+    stat_add(&call->executor->stats.changes, keys);
+}
+
+bool call_integer(struct call *call, size_t argument, int64_t *out)
+{
+    if (num_parse_int64(ARG(argument), out))
+        return true;
+    reply_error(call, "ERR value is not an integer or out of range");
+    return false;
+}

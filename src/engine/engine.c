@@ -1,0 +1,168 @@
+/* Opening and closing engines, and what is summed over their threads; see engine.h. */
+#include "engine/engine.h"
+
+#include "base/mem.h"
+
+enum { SHARDS_PER_THREAD = 8 };
+
+/* A power of two of at least SHARDS_PER_THREAD per thread; 1 when there is one thread. */
+static size_t shard_count_for(size_t threads)
+{
+    if (threads == 1)
+        return 1;
+    size_t count = 2;
+    while (count < threads * SHARDS_PER_THREAD && count < (size_t)1 << KS_MAX_SHARD_BITS)
+        count *= 2;
+    return count;
+}
+
+static void init_log(struct larder *engine, const struct engine_options *options)
+{
+    engine->log.write = options->log;
+    engine->log.context = options->log_context;
+    atomic_init(&engine->log.min_level, LOG_NOTICE_LEVEL);
+}
+
+bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
+{
+    memset(engine, 0, sizeof(*engine));
+    size_t threads = options->threads;
+    init_log(engine, options);
+    clock_init(&engine->clock);
+    engine->opened_ms = clock_now_us(&engine->clock) / 1000;
+    random_hex(engine->run_id, RUN_ID_LEN);
+    atomic_init(&engine->expires_actively, true);
+    engine->config = config;
+    if (!command_table_init(&engine->commands, options->families))
+        return false;
+    if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)cfg_databases(config)) != KS_OK) {
+        command_table_free(&engine->commands);
+        return false;
+    }
+    session_registry_init(&engine->sessions);
+    lock_init(&engine->executors_lock);
+    list_init(&engine->executors);
+    lock_init(&engine->wake_lock);
+    return true;
+}
+
+void engine_free(struct larder *engine)
+{
+    assert(list_is_empty(&engine->executors) && list_is_empty(&engine->sessions.sessions));
+    ks_free(&engine->keyspace);
+    command_table_free(&engine->commands);
+    lock_free(&engine->sessions.lock);
+    lock_free(&engine->executors_lock);
+    lock_free(&engine->wake_lock);
+}
+
+void engine_wake_workers(struct larder *engine)
+{
+    lock_take(&engine->wake_lock);
+    if (engine->wake_workers != NULL)
+        engine->wake_workers(engine->wake_context);
+    lock_give(&engine->wake_lock);
+}
+
+bool executor_init(struct executor *executor, struct larder *engine)
+{
+    memset(executor, 0, sizeof(*executor));
+    executor->engine = engine;
+    size_t words = (engine->keyspace.shard_count + 63) / 64;
+    executor->shard_set = mem_alloc_zeroed(words * sizeof(*executor->shard_set));
+    if (executor->shard_set == NULL)
+        return false;
+    uint64_t seed;
+    random_secure(&seed, sizeof(seed));
+    random_seed(&executor->random, seed);
+    executor_tick(executor);
+    lock_take(&engine->executors_lock);
+    list_append(&engine->executors, &executor->in_engine);
+    lock_give(&engine->executors_lock);
+    return true;
+}
+
+/* The counters of executor_stats, all alike, for loops over them. */
+enum { STAT_COUNT = sizeof(struct executor_stats) / sizeof(_Atomic uint64_t) };
+
+static _Atomic uint64_t *stat_at(const struct executor_stats *stats, size_t index)
+{
+    return (_Atomic uint64_t *)(uintptr_t)stats + index;
+}
+
+static void add_stats(struct executor_stats *to, const struct executor_stats *from)
+{
+    for (size_t i = 0; i < STAT_COUNT; i++)
+        stat_add(stat_at(to, i), atomic_load_explicit(stat_at(from, i), memory_order_relaxed));
+}
+
+void executor_free(struct executor *executor)
+{
+    struct larder *engine = executor->engine;
+    lock_take(&engine->executors_lock);
+    list_remove(&executor->in_engine);
+    add_stats(&engine->retired, &executor->stats);
+    lock_give(&engine->executors_lock);
+    mem_free(executor->key_hashes);
+    mem_free(executor->shard_set);
+}
+
+void executor_tick(struct executor *executor)
+{
+    executor->now_us = clock_now_us(&executor->engine->clock);
+    executor->now_ms = executor->now_us / 1000;
+}
+
+/* Sums with executors_lock held. */
+static struct executor_stats sum_stats(struct larder *engine)
+{
+    struct executor_stats sums;
+    memset(&sums, 0, sizeof(sums));
+    add_stats(&sums, &engine->retired);
+    for (struct list *link = engine->executors.next; link != &engine->executors; link = link->next)
+        add_stats(&sums, &CONTAINER_OF(link, struct executor, in_engine)->stats);
+    return sums;
+}
+
+struct executor_stats engine_stats(struct larder *engine)
+{
+    lock_take(&engine->executors_lock);
+    struct executor_stats sums = sum_stats(engine);
+    lock_give(&engine->executors_lock);
+    return sums;
+}
+
+/* Executors' counters belong to their threads, so a reset does not touch them: it subtracts what they stand at. */
+void engine_reset_stats(struct larder *engine)
+{
+    lock_take(&engine->executors_lock);
+    struct executor_stats sums = sum_stats(engine);
+    uint64_t changes = atomic_load_explicit(&sums.changes, memory_order_relaxed);
+    for (size_t i = 0; i < STAT_COUNT; i++)
+        stat_add(stat_at(&engine->retired, i), -atomic_load_explicit(stat_at(&sums, i), memory_order_relaxed));
+    stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
+    lock_give(&engine->executors_lock);
+    ks_reset_counters(&engine->keyspace);
+}
+
+bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+{
+    struct keyspace *ks = &engine->keyspace;
+    bool has_more = false;
+    for (size_t i = 0; i < shard_count && atomic_load_explicit(&engine->expires_actively, memory_order_relaxed); i++) {
+        struct shard *shard = &ks->shards[first_shard + i];
+        ks_lock(ks, shard);
+        has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
+        ks_unlock(ks, shard);
+    }
+    if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
+        has_more |= !ks_reclaim(ks, budget);
+    return has_more;
+}
+
+size_t engine_used_memory(struct larder *engine)
+{
+    struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
+    return figures.entry_bytes + figures.table_bytes +
+           atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
+}

@@ -1,0 +1,114 @@
+/* Sessions and their registry; see session.h. */
+#include "engine/session.h"
+
+#include "base/mem.h"
+#include "engine/engine.h"
+
+void session_registry_init(struct session_registry *registry)
+{
+    lock_init(&registry->lock);
+    list_init(&registry->sessions);
+    registry->network_count = 0;
+    atomic_init(&registry->last_id, 0);
+}
+
+/* The encoder that protocol and CLIENT REPLY call for. */
+static void choose_encoder(struct session *session)
+{
+    bool is_silent = session->client_reply == CLIENT_REPLY_OFF || session->client_reply == CLIENT_REPLY_SKIPPING;
+    int protocol = atomic_load_explicit(&session->protocol, memory_order_relaxed);
+    session->encoder = is_silent ? &reply_encoder_silent : session->encoders[protocol];
+}
+
+void session_set_protocol(struct session *session, int protocol)
+{
+    atomic_store_explicit(&session->protocol, protocol, memory_order_relaxed);
+    choose_encoder(session);
+}
+
+void session_set_client_reply(struct session *session, enum client_reply mode)
+{
+    session->client_reply = mode;
+    choose_encoder(session);
+}
+
+static bool is_password_required(struct larder *engine)
+{
+    struct config *config = engine->config;
+    lock_take(&config->lock);
+    bool is_required = config->requirepass != NULL && config->requirepass[0] != '\0';
+    lock_give(&config->lock);
+    return is_required;
+}
+
+void session_open(struct session *session, struct larder *engine, const struct transport *transport,
+                  const struct reply_encoder *const *encoders, struct out_pool *pool)
+{
+    struct session_registry *registry = &engine->sessions;
+    memset(session, 0, sizeof(*session));
+    session->id = atomic_fetch_add_explicit(&registry->last_id, 1, memory_order_relaxed) + 1;
+    session->engine = engine;
+    session->transport = transport;
+    session->encoders = encoders;
+    session->created_ms = clock_now_us(&engine->clock) / 1000;
+    session->fd = -1;
+    session->is_local = true;
+    session->is_authenticated = !is_password_required(engine);
+    atomic_init(&session->last_use_ms, session->created_ms);
+    out_init(&session->out, pool);
+    session_set_protocol(session, 2);
+    list_init(&session->in_registry);
+}
+
+void session_register(struct session *session)
+{
+    struct session_registry *registry = &session->engine->sessions;
+    lock_take(&registry->lock);
+    list_append(&registry->sessions, &session->in_registry);
+    registry->network_count += session->transport->is_network;
+    lock_give(&registry->lock);
+}
+
+void session_close(struct session *session)
+{
+    struct session_registry *registry = &session->engine->sessions;
+    lock_take(&registry->lock);
+    if (!list_is_empty(&session->in_registry)) {
+        list_remove(&session->in_registry);
+        registry->network_count -= session->transport->is_network;
+    }
+    lock_give(&registry->lock);
+    out_clear(&session->out);
+    mem_free(session->name);
+    mem_free(session->lib_name);
+    mem_free(session->lib_version);
+    session->name = session->lib_name = session->lib_version = NULL;
+}
+
+bool session_set_text(struct session *session, char **field, bytes text)
+{
+    char *copy = NULL;
+    if (text.len > 0) {
+        copy = mem_copy(text.at, text.len);
+        if (copy == NULL)
+            return false;
+    }
+    struct session_registry *registry = &session->engine->sessions;
+    lock_take(&registry->lock);
+    char *old = *field;
+    *field = copy;
+    lock_give(&registry->lock);
+    mem_free(old);
+    return true;
+}
+
+void session_reset(struct session *session)
+{
+    atomic_store_explicit(&session->db, 0, memory_order_relaxed);
+    atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
+    session->no_touch = false;
+    session->client_reply = CLIENT_REPLY_ON;
+    session->is_authenticated = !is_password_required(session->engine);
+    session_set_protocol(session, 2);
+    (void)session_set_text(session, &session->name, (bytes){NULL, 0}); /* clearing takes no memory */
+}
