@@ -10,7 +10,6 @@
 #include "engine/session.h"
 #include "keyspace/keyspace.h"
 
-#define LARDER_VERSION "0.1.0"
 #define LARDER_REDIS_VERSION "7.2.4" /* the version whose behaviour clients may count on */
 
 enum { RUN_ID_LEN = 40 };
