@@ -127,9 +127,11 @@ MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
 /* Locked. Deletes an existing key. */
 void ks_delete(struct ks_key *key);
 
-/* Both shards locked. Makes `to` a copy of the existing key `from` (value, deadline, access), replacing what it holds; the
-   keys must be different. With `is_move`, `from` is deleted and its value handed over instead of copied. */
-MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, bool is_move);
+/* Both shards locked. Makes `to` a copy of the existing key `from` (value and deadline), replacing what it holds; the keys
+   must be different. The copy counts as used now, for the first time. */
+MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms);
+/* As ks_copy, but `from` is deleted, and what is remembered of its use goes with the value. */
+MUST_USE enum ks_status ks_move(struct ks_key *from, struct ks_key *to);
 
 /* Locked. Forgets all keys of a database in this shard at once; their memory is given back by ks_reclaim. */
 void ks_flush(struct keyspace *ks, struct shard *shard, size_t db);
