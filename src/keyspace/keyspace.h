@@ -146,9 +146,17 @@ bool ks_reclaim(struct keyspace *ks, size_t count);
    the budget, 0 when there may be more to do. */
 size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget);
 
-/* Locks one shard at a time. Visits a few entries of a database, returns the next cursor, 0 at the end; see ht_scan for the
-   guarantee. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
-uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context);
+/* How far a scan may go; it counts down what it used. */
+struct ks_scan_budget {
+    size_t entries;            /* may be overdrawn by the rest of a bucket, and then is 0 */
+    size_t buckets;            /* shards without a key cost none */
+};
+
+/* Locks one shard. Visits entries of a database from the cursor on until a part of the budget is used up or the shard has
+   no more, and returns the next cursor, 0 at the end; see ht_scan for the guarantee. No entry is visited twice in one
+   call. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan_budget *budget, ht_visit_fn *visit,
+                 void *context);
 /* Likewise, all entries of one shard under one lock. */
 void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visit_fn *visit, void *context);
 

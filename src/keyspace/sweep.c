@@ -124,14 +124,39 @@ bool ks_reclaim(struct keyspace *ks, size_t count)
     return false;
 }
 
+struct counted_visit {
+    ht_visit_fn *visit;
+    void *context;
+    size_t entries;
+};
+
+static void visit_counted(void *context, void *item)
+{
+    struct counted_visit *counted = context;
+    counted->entries++;
+    counted->visit(counted->context, item);
+}
+
 /* The public cursor: the table's own, with the shard's number in its low bits. */
-uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context)
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan_budget *budget, ht_visit_fn *visit,
+                 void *context)
 {
     size_t number = cursor & (ks->shard_count - 1);
     struct shard *shard = &ks->shards[number];
+    struct counted_visit counted = {.visit = visit, .context = context};
+    uint64_t next = cursor >> ks->shard_bits;
     ks_lock(ks, shard);
-    uint64_t next = ht_scan(&shard->dbs[db].keys, cursor >> ks->shard_bits, visit, context);
+    const struct ht *keys = &shard->dbs[db].keys;
+    do {
+        if (keys->used > 0) {
+            next = ht_scan(keys, next, visit_counted, &counted);
+            budget->buckets--;
+        } else {
+            next = 0;
+        }
+    } while (next != 0 && counted.entries < budget->entries && budget->buckets > 0);
     ks_unlock(ks, shard);
+    budget->entries -= counted.entries < budget->entries ? counted.entries : budget->entries;
     if (next != 0)
         return next << ks->shard_bits | number;
     return number + 1 < ks->shard_count ? number + 1 : 0;
