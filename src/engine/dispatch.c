@@ -329,11 +329,16 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
     return true;
 }
 
-bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)
+void call_key_look(struct call *call, size_t argument, struct ks_key *key)
 {
     call_key_peek(call, argument, key);
     struct executor_stats *stats = &call->executor->stats;
     stat_add(key->entry != NULL ? &stats->hits : &stats->misses, 1);
+}
+
+bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)
+{
+    call_key_look(call, argument, key);
     return accept_key(call, type, key);
 }
 
