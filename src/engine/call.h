@@ -21,6 +21,12 @@ struct call {
 
 #define ARG(index) (call->argv[index])
 
+/* The number of the database that the session has selected. */
+static inline size_t call_db(const struct call *call)
+{
+    return atomic_load_explicit(&call->session->db, memory_order_relaxed);
+}
+
 /* What is known about a request before it runs: found by request_prepare, while its memory is on the way. */
 struct request {
     const bytes *argv;
