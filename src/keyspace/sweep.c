@@ -72,8 +72,7 @@ void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
     if (garbage == NULL || !ht_detach(&db->keys, &keys)) {
         /* no memory even to put it aside: free it here and now */
         mem_free(garbage);
-        while (db->keys.used > 0)
-            ht_drain(&db->keys, SIZE_MAX, free_entry, NULL);
+        ht_clear(&db->keys, free_entry, NULL);
         mem_free(db->deadlines);
     } else {
         garbage->keys = keys;
@@ -96,8 +95,15 @@ void ks_swap(struct shard *shard, size_t a, size_t b)
     struct db *x = &shard->dbs[a];
     struct db *y = &shard->dbs[b];
     struct db saved = *x;
-    *x = *y;
-    *y = saved;
+    ht_swap(&x->keys, &y->keys);
+    x->deadlines = y->deadlines;
+    x->with_deadline = y->with_deadline;
+    x->deadline_sum_ms = y->deadline_sum_ms;
+    x->entry_bytes = y->entry_bytes;
+    y->deadlines = saved.deadlines;
+    y->with_deadline = saved.with_deadline;
+    y->deadline_sum_ms = saved.deadline_sum_ms;
+    y->entry_bytes = saved.entry_bytes;
 }
 
 bool ks_reclaim(struct keyspace *ks, size_t count)
