@@ -7,6 +7,10 @@
 
 extern const struct command string_commands[];
 extern const struct command key_commands[];
+extern const struct command database_commands[];
+extern const struct command expire_commands[];
+extern const struct command object_commands[];
+extern const struct command scan_commands[];
 extern const struct command connection_commands[];
 extern const struct command server_commands[];
 extern const struct command config_commands[];

@@ -21,6 +21,12 @@ struct call {
 
 #define ARG(index) (call->argv[index])
 
+/* The number of the database that the session has selected. */
+static inline size_t call_db(const struct call *call)
+{
+    return atomic_load_explicit(&call->session->db, memory_order_relaxed);
+}
+
 /* What is known about a request before it runs: found by request_prepare, while its memory is on the way. */
 struct request {
     const bytes *argv;
@@ -48,10 +54,12 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms);
 /* Looking keys up. The argument must be one of the command's keys. On failure (wrong type) the error has been replied and
    false is returned; a missing key is no failure: key->entry is NULL.
 
-   read: counts a hit or miss and the use of the key. write: counts a use only. peek: counts nothing. */
+   read: counts a hit or miss and the use of the key. write: counts a use only. look: counts a hit or miss only (EXISTS,
+   TTL). peek: counts nothing. */
 enum { TYPE_ANY = -1 };
 bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key);
 bool call_key_write(struct call *call, size_t argument, int type, struct ks_key *key);
+void call_key_look(struct call *call, size_t argument, struct ks_key *key);
 void call_key_peek(struct call *call, size_t argument, struct ks_key *key);
 /* As peek, in another database than the session's (its number was checked). */
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key);

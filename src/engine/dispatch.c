@@ -187,9 +187,8 @@ static void run_with_keys(struct call *call, size_t key_count)
         set[shard / 64] |= 1ULL << (shard % 64);
     }
     /* the keys' buckets are fetched together instead of one miss after the other */
-    size_t db = atomic_load_explicit(&call->session->db, memory_order_relaxed);
     for (size_t i = 0; key_count > 1 && i < key_count; i++)
-        ks_prefetch(ks, db, call->executor->key_hashes[i]);
+        ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
     for_shard_set(call, ks_lock);
     call->command->run(call);
     for_shard_set(call, ks_unlock);
@@ -315,7 +314,7 @@ void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_k
 
 void call_key_peek(struct call *call, size_t argument, struct ks_key *key)
 {
-    call_key_peek_in(call, argument, atomic_load_explicit(&call->session->db, memory_order_relaxed), key);
+    call_key_peek_in(call, argument, call_db(call), key);
 }
 
 /* The rest of a lookup that counts: type and use. */
@@ -332,11 +331,16 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
     return true;
 }
 
-bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)
+void call_key_look(struct call *call, size_t argument, struct ks_key *key)
 {
     call_key_peek(call, argument, key);
     struct executor_stats *stats = &call->executor->stats;
     stat_add(key->entry != NULL ? &stats->hits : &stats->misses, 1);
+}
+
+bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)
+{
+    call_key_look(call, argument, key);
     return accept_key(call, type, key);
 }
 

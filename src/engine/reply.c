@@ -197,7 +197,7 @@ void reply_help(struct call *call, const char *const *lines)
     for (size_t i = 0; i < count; i++)
         reply_status(call, lines[i]);
     reply_status(call, "HELP");
-    reply_status(call, "    Print this help.");
+    reply_status(call, "    Prints this help.");
 }
 
 void reply_string(struct call *call, const struct entry *entry)

@@ -3,6 +3,18 @@
 
 #include "base/mem.h"
 
+const char *entry_type_name(const struct entry *entry)
+{
+    static const char *const names[] = {[TYPE_STRING] = "string"};
+    return names[entry->type];
+}
+
+const char *entry_encoding_name(const struct entry *entry)
+{
+    static const char *const names[] = {[STRING_EMBSTR] = "embstr", [STRING_RAW] = "raw", [STRING_INT] = "int"};
+    return names[entry->encoding];
+}
+
 size_t entry_bytes(const struct entry *entry)
 {
     size_t size = mem_size(entry);

@@ -100,6 +100,10 @@ static inline int64_t entry_deadline_ms(const struct entry *entry)
     return ((const struct wheel_node *)(const void *)entry->data)->deadline_ms;
 }
 
+/* What TYPE and OBJECT ENCODING call it. */
+const char *entry_type_name(const struct entry *entry);
+const char *entry_encoding_name(const struct entry *entry);
+
 /* Memory of the entry and its value as the allocator counts it. */
 size_t entry_bytes(const struct entry *entry);
 

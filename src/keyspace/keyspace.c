@@ -343,13 +343,21 @@ enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
     return transplant(key->entry, key, deadline_ms);
 }
 
-enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, bool is_move)
+enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 {
     assert(from->shard->is_locked && to->shard->is_locked && from->entry != to->entry);
-    enum ks_status status = transplant(from->entry, to, entry_deadline_ms(from->entry));
-    if (status == KS_OK && is_move) {
-        find_again(from);
-        ks_delete(from);
-    }
-    return status;
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
+        return KS_NO_MEMORY;
+    access_start(&to->ks->access, to->entry, now_ms);
+    return KS_OK;
+}
+
+enum ks_status ks_move(struct ks_key *from, struct ks_key *to)
+{
+    assert(from->shard->is_locked && to->shard->is_locked && from->entry != to->entry);
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
+        return KS_NO_MEMORY;
+    find_again(from);
+    ks_delete(from);
+    return KS_OK;
 }

@@ -127,9 +127,11 @@ MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
 /* Locked. Deletes an existing key. */
 void ks_delete(struct ks_key *key);
 
-/* Both shards locked. Makes `to` a copy of the existing key `from` (value, deadline, access), replacing what it holds; the
-   keys must be different. With `is_move`, `from` is deleted and its value handed over instead of copied. */
-MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, bool is_move);
+/* Both shards locked. Makes `to` a copy of the existing key `from` (value and deadline), replacing what it holds; the keys
+   must be different. The copy counts as used now, for the first time. */
+MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms);
+/* As ks_copy, but `from` is deleted, and what is remembered of its use goes with the value. */
+MUST_USE enum ks_status ks_move(struct ks_key *from, struct ks_key *to);
 
 /* Locked. Forgets all keys of a database in this shard at once; their memory is given back by ks_reclaim. */
 void ks_flush(struct keyspace *ks, struct shard *shard, size_t db);
@@ -144,9 +146,17 @@ bool ks_reclaim(struct keyspace *ks, size_t count);
    the budget, 0 when there may be more to do. */
 size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget);
 
-/* Locks one shard at a time. Visits a few entries of a database, returns the next cursor, 0 at the end; see ht_scan for the
-   guarantee. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
-uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context);
+/* How far a scan may go; it counts down what it used. */
+struct ks_scan_budget {
+    size_t entries;            /* may be overdrawn by the rest of a bucket, and then is 0 */
+    size_t buckets;            /* shards without a key cost none */
+};
+
+/* Locks one shard. Visits entries of a database from the cursor on until a part of the budget is used up or the shard has
+   no more, and returns the next cursor, 0 at the end; see ht_scan for the guarantee. No entry is visited twice in one
+   call. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan_budget *budget, ht_visit_fn *visit,
+                 void *context);
 /* Likewise, all entries of one shard under one lock. */
 void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visit_fn *visit, void *context);
 

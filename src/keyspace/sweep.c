@@ -72,8 +72,7 @@ void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
     if (garbage == NULL || !ht_detach(&db->keys, &keys)) {
         /* no memory even to put it aside: free it here and now */
         mem_free(garbage);
-        while (db->keys.used > 0)
-            ht_drain(&db->keys, SIZE_MAX, free_entry, NULL);
+        ht_clear(&db->keys, free_entry, NULL);
         mem_free(db->deadlines);
     } else {
         garbage->keys = keys;
@@ -96,8 +95,15 @@ void ks_swap(struct shard *shard, size_t a, size_t b)
     struct db *x = &shard->dbs[a];
     struct db *y = &shard->dbs[b];
     struct db saved = *x;
-    *x = *y;
-    *y = saved;
+    ht_swap(&x->keys, &y->keys);
+    x->deadlines = y->deadlines;
+    x->with_deadline = y->with_deadline;
+    x->deadline_sum_ms = y->deadline_sum_ms;
+    x->entry_bytes = y->entry_bytes;
+    y->deadlines = saved.deadlines;
+    y->with_deadline = saved.with_deadline;
+    y->deadline_sum_ms = saved.deadline_sum_ms;
+    y->entry_bytes = saved.entry_bytes;
 }
 
 bool ks_reclaim(struct keyspace *ks, size_t count)
@@ -124,14 +130,39 @@ bool ks_reclaim(struct keyspace *ks, size_t count)
     return false;
 }
 
+struct counted_visit {
+    ht_visit_fn *visit;
+    void *context;
+    size_t entries;
+};
+
+static void visit_counted(void *context, void *item)
+{
+    struct counted_visit *counted = context;
+    counted->entries++;
+    counted->visit(counted->context, item);
+}
+
 /* The public cursor: the table's own, with the shard's number in its low bits. */
-uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, ht_visit_fn *visit, void *context)
+uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan_budget *budget, ht_visit_fn *visit,
+                 void *context)
 {
     size_t number = cursor & (ks->shard_count - 1);
     struct shard *shard = &ks->shards[number];
+    struct counted_visit counted = {.visit = visit, .context = context};
+    uint64_t next = cursor >> ks->shard_bits;
     ks_lock(ks, shard);
-    uint64_t next = ht_scan(&shard->dbs[db].keys, cursor >> ks->shard_bits, visit, context);
+    const struct ht *keys = &shard->dbs[db].keys;
+    do {
+        if (keys->used > 0) {
+            next = ht_scan(keys, next, visit_counted, &counted);
+            budget->buckets--;
+        } else {
+            next = 0;
+        }
+    } while (next != 0 && counted.entries < budget->entries && budget->buckets > 0);
     ks_unlock(ks, shard);
+    budget->entries -= counted.entries < budget->entries ? counted.entries : budget->entries;
     if (next != 0)
         return next << ks->shard_bits | number;
     return number + 1 < ks->shard_count ? number + 1 : 0;

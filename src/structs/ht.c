@@ -421,7 +421,8 @@ bool ht_detach(struct ht *table, struct ht *into)
     return true;
 }
 
-bool ht_drain(struct ht *table, size_t count, ht_visit_fn *visit, void *context)
+/* Empties whole buckets from the last to the first, until at least `count` items are out or no bucket is left. */
+static void drain_buckets(struct ht *table, size_t count, ht_visit_fn *visit, void *context)
 {
     size_t drained = 0;
     while (get_count(table) > 0 && drained < count) {
@@ -438,10 +439,36 @@ bool ht_drain(struct ht *table, size_t count, ht_visit_fn *visit, void *context)
         if (index % HT_SEGMENT_BUCKETS == 0)
             free_segment(table, index / HT_SEGMENT_BUCKETS);
     }
+}
+
+bool ht_drain(struct ht *table, size_t count, ht_visit_fn *visit, void *context)
+{
+    drain_buckets(table, count, visit, context);
     if (get_count(table) > 0)
         return false;
     ht_free(table);
     return true;
+}
+
+void ht_clear(struct ht *table, ht_visit_fn *visit, void *context)
+{
+    drain_buckets(table, SIZE_MAX, visit, context);
+}
+
+void ht_swap(struct ht *a, struct ht *b)
+{
+    struct ht_directory *directory = get_directory(a);
+    size_t count = get_count(a);
+    size_t used = a->used;
+    size_t bytes = a->bytes;
+    atomic_store_explicit(&a->directory, get_directory(b), memory_order_release);
+    set_count(a, get_count(b));
+    a->used = b->used;
+    a->bytes = b->bytes;
+    atomic_store_explicit(&b->directory, directory, memory_order_release);
+    set_count(b, count);
+    b->used = used;
+    b->bytes = bytes;
 }
 
 static void free_chain(struct ht_bucket *bucket)

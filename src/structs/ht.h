@@ -191,6 +191,12 @@ void *ht_random(const struct ht *table, uint64_t (*random)(void *context), void 
    there is no memory, and nothing has changed. */
 MUST_USE bool ht_detach(struct ht *table, struct ht *into);
 
+/* Takes out all items at once, each given to the callback, which may free it; the table stays safe to prefetch from. */
+void ht_clear(struct ht *table, ht_visit_fn *visit, void *context);
+
+/* Exchanges the contents of two tables; both stay safe to prefetch from. */
+void ht_swap(struct ht *a, struct ht *b);
+
 /* Takes items out of a table that nobody uses any more, whole buckets at a time from the last to the first, until at
    least `count` are out; each is given to the callback, which may free it. True when the table is empty and freed. */
 bool ht_drain(struct ht *table, size_t count, ht_visit_fn *visit, void *context);
