@@ -326,7 +326,7 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
         reply_wrong_type(call);
         return false;
     }
-    if (likely(!call->session->no_touch))
+    if (likely(!atomic_load_explicit(&call->session->no_touch, memory_order_relaxed)))
         ks_touch(key, call->now_ms);
     return true;
 }

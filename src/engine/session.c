@@ -102,7 +102,7 @@ void session_reset(struct session *session)
 {
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
-    session->no_touch = false;
+    atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
     session->client_reply = CLIENT_REPLY_ON;
     session->is_authenticated = !is_password_required(session->engine);
     session_set_protocol(session, 2);
