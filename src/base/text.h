@@ -7,10 +7,10 @@
 #include "base/common.h"
 
 struct text {
-    char *at;     /* owned, terminated by a zero byte; NULL while nothing was appended */
-    size_t len;   /* bytes, without the terminator */
-    size_t room;  /* bytes allocated */
-    bool is_cut;  /* memory ran out: the text lacks its end */
+    char *at;    /* owned, terminated by a zero byte; NULL while nothing was appended */
+    size_t len;  /* bytes, without the terminator */
+    size_t room; /* bytes allocated */
+    bool is_cut; /* memory ran out: the text lacks its end */
 };
 
 void text_append(struct text *text, bytes more);
