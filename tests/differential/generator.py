@@ -48,6 +48,17 @@ class Generator:
             words[0] = self._some_case(words[0])
         return tuple(words)
 
+    def commands(self, count):
+        """About `count` commands. A SET whose deadline has passed is followed by a look at its key: until then redis-server
+        keeps the dead key and counts it in DBSIZE for as long as its expiry cycle takes."""
+        made = []
+        while len(made) < count:
+            words = self.command()
+            made.append(words)
+            if str(words[0]).upper() == "SET" and any(str(word).upper() in ("EXAT", "PXAT") for word in words[3:]):
+                made.append(("EXISTS", words[1]))
+        return made
+
     def _pick(self, *choices):
         return self.random.choice(choices)
 

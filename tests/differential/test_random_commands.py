@@ -12,13 +12,12 @@ PIPELINE = 100
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_random_commands_leave_both_servers_equal(pair, protocol, seed, request):
     count = request.config.getoption("--random-commands")
-    # Not hash(): the sequence must be the same in every process.
     generator = Generator(random.Random(seed * 4 + protocol))
     pair.compare([("HELLO", protocol)])
     done = 0
     try:
         while done < count:
-            commands = [generator.command() for _ in range(random.Random(seed + done).randrange(1, PIPELINE))]
+            commands = generator.commands(generator.random.randrange(1, PIPELINE))
             pair.compare(commands)
             done += len(commands)
             if done % 2000 < len(commands):
