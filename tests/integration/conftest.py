@@ -28,7 +28,8 @@ def server(request):
     request.node.servers_to_show = [shared]
     with shared.raw() as connection:
         assert connection.command("FLUSHALL") == b"+OK\r\n"
-    return shared
+    yield shared
+    shared.close_connections()
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -39,6 +40,4 @@ def transport(request):
 @pytest.fixture
 def r(server, transport):
     """A redis-py client in RESP2 that returns bytes."""
-    client = server.client(transport)
-    yield client
-    client.close()
+    return server.client(transport)

@@ -23,7 +23,7 @@ def test_expired_key_is_not_returned(r, command):
     elif command == "PXAT":
         r.set("k", "v", pxat=deadline)
     elif command == "PSETEX":
-        r.psetex("k", 60, "v")
+        r.execute_command("PSETEX", "k", 60, "v")
     else:
         r.set("k", "v")
         {"PEXPIRE": lambda: r.pexpire("k", 60), "PEXPIREAT": lambda: r.pexpireat("k", deadline), "GETEX": lambda: r.getex("k", px=60)}[command]()

@@ -72,15 +72,15 @@ def test_scan_misses_no_staying_key_while_the_table_shrinks(r):
     assert STAYING <= set(scan_all(r, 20, shrink))
 
 
-def test_scan_misses_no_staying_key_while_writers_grow_and_shrink_the_table(server, transport):
+def test_scan_misses_no_staying_key_while_writers_grow_and_shrink_the_table(server):
     """Concurrently, so that on several threads the table is resized in the middle of a step."""
-    r = server.client(transport)
+    r = server.client()
     fill(r, "stay:", 0, 1000)
     done = threading.Event()
     problems = []
 
     def write(prefix):
-        client = server.client(transport)
+        client = server.client()
         try:
             while not done.is_set():
                 fill(client, prefix, 0, 8000)

@@ -62,9 +62,9 @@ def test_getdel_getset_and_getex(r):
 def test_setnx_setex_psetex(r):
     assert r.setnx("k", "v") is True
     assert r.setnx("k", "w") is False
-    assert r.setex("k", 100, "x") is True
+    assert r.execute_command("SETEX", "k", 100, "x") is True
     assert 0 < r.ttl("k") <= 100
-    assert r.psetex("k", 50_000, "y") is True
+    assert r.execute_command("PSETEX", "k", 50_000, "y") is True
     assert 0 < r.pttl("k") <= 50_000
 
 

@@ -23,7 +23,7 @@ from .waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SANITIZED = os.environ.get("LARDER_SANITIZED") == "1"
-READY_LINE = "Ready to accept connections"
+READY_LINE = "eady to accept connections"  # 7.0 begins it otherwise when only the Unix socket is served
 QUIET = {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 PORT_TAKEN_LINE = "Failed listening on port"
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|: runtime error: ")
@@ -72,7 +72,7 @@ class Server:
         self.unix_path = str(self.folder / "s.sock")
         self.output_path = self.folder / "output.log"
         self.process = None
-        self.exit_status = None
+        self.is_stopped = False
         self._connections = []
         for attempt in range(5):
             self.port = port or free_port()
@@ -143,13 +143,13 @@ class Server:
         return ("127.0.0.1", self.port)
 
     def raw(self, transport="tcp", **arguments):
-        """A new raw connection; closed by stop() at the latest."""
+        """A new raw connection; closed with the others by close_connections() or stop()."""
         connection = RawConnection(self.address if transport == "tcp" else self.unix_path, **arguments)
         self._connections.append(connection)
         return connection
 
     def client(self, transport="tcp", **arguments):
-        """A new redis-py client that never retries, so that a lost connection shows; closed by stop() at the latest.
+        """A new redis-py client that never retries, so that a lost connection shows; closed with the others by close_connections() or stop().
 
         It speaks RESP2 unless told otherwise and sends nothing of its own accord while connecting.
         """
@@ -161,6 +161,12 @@ class Server:
             client = redis.Redis(unix_socket_path=self.unix_path, **settings)
         self._connections.append(client)
         return client
+
+    def close_connections(self):
+        """Closes what raw() and client() gave out."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
 
     def is_running(self):
         return self.process.poll() is None
@@ -174,10 +180,11 @@ class Server:
         return self.process.returncode
 
     def stop(self, expect_running=True):
-        """Stops the server and removes its folder; raises when it had crashed, leaked or went down badly."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        """Stops the server and removes its folder; raises when it had crashed, leaked or went down badly. Once is enough."""
+        self.close_connections()
+        if self.is_stopped:
+            return
+        self.is_stopped = True
         crashed = expect_running and not self.is_running()
         if self.is_running():
             self.signal(signal.SIGTERM)
