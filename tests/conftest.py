@@ -18,10 +18,18 @@ from support.server import SANITIZED, Server, larder_binary, reference_binary  #
 
 def pytest_addoption(parser):
     parser.addoption("--seed", type=int, default=None, help="seed of the random tests (default: a new one, printed)")
-    parser.addoption("--random-commands", type=int, default=100000,
-                     help="random commands of the differential test per protocol version (default: 100000)")
-    parser.addoption("--random-streams", type=int, default=3000,
-                     help="random malformed byte streams of the protocol differential (default: 3000)")
+    parser.addoption(
+        "--random-commands",
+        type=int,
+        default=200000,
+        help="random commands of the differential test per protocol version (default: 200000)",
+    )
+    parser.addoption(
+        "--random-streams",
+        type=int,
+        default=3000,
+        help="random malformed byte streams of the protocol differential (default: 3000)",
+    )
 
 
 def pytest_configure(config):

@@ -22,7 +22,14 @@ def installed(tmp_path_factory):
     if given:
         (folder / "node_modules").symlink_to(Path(given).resolve())
         return folder
-    install = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline"], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    install = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     if install.returncode != 0:
         pytest.skip(f"npm could not install the package redis: {install.stderr.strip()[-300:]}")
     return folder
@@ -32,5 +39,12 @@ def installed(tmp_path_factory):
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_basic_use(server, installed, transport, protocol):
     where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
-    result = subprocess.run(["node", "basic_use.mjs", where, protocol], cwd=installed, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(
+        ["node", "basic_use.mjs", where, protocol],
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert (result.returncode, result.stdout) == (0, "ok\n"), result.stdout + result.stderr

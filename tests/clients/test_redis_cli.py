@@ -10,7 +10,9 @@ pytestmark = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="redis
 
 def cli(server, *words, stdin=None, transport="tcp", options=()):
     where = ["-h", "127.0.0.1", "-p", str(server.port)] if transport == "tcp" else ["-s", server.unix_path]
-    return subprocess.run(["redis-cli", *where, *options, *words], input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        ["redis-cli", *where, *options, *words], input=stdin, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
@@ -18,6 +20,7 @@ def cli(server, *words, stdin=None, transport="tcp", options=()):
 def test_commands_given_as_words(server, transport, protocol):
     def run(*words):
         return cli(server, *words, transport=transport, options=[protocol]).stdout
+
     assert run("SET", "k", "v") == "OK\n"
     assert run("GET", "k") == "v\n"
     assert run("INCR", "n") == "1\n"
@@ -88,7 +91,12 @@ def test_password_and_url_options(start_server):
     assert "NOAUTH" in cli(server, "GET", "k").stdout
     assert cli(server, "PING", options=["-a", "secret", "--no-auth-warning"]).stdout == "PONG\n"
     url = f"redis://default:secret@127.0.0.1:{server.port}/2"
-    assert subprocess.run(["redis-cli", "-u", url, "SET", "k", "v"], capture_output=True, text=True, timeout=60, check=True).stdout == "OK\n"
+    assert (
+        subprocess.run(
+            ["redis-cli", "-u", url, "SET", "k", "v"], capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+        == "OK\n"
+    )
     assert server.client(password="secret", db=2).get("k") == b"v"
 
 

@@ -1,32 +1,127 @@
-"""Bad invocations of every command in scope, by command, each answered by redis-server with an error or an edge value.
+"""Bad invocations of every string and key command: redis-server answers each with an error or an edge value.
 
-They run in the order given over the keys of SETUP, in RESP2 and RESP3, so that a wrongly accepted one also shows in the contents.
+They run in the order given over the keys of SETUP, in RESP2 and RESP3; a wrongly accepted one also shows in the
+contents. The commands of connection and server are in server_error_table.py.
 """
 
 HUGE = "9223372036854775807"
 TOO_BIG = "9223372036854775808"
 LOWEST = "-9223372036854775808"
-BAD_INTEGERS = ["", "a", "1a", " 1", "1 ", "+1", "-0", "01", "0x10", "1.0", "1e3", "inf", TOO_BIG, "-9223372036854775809",
-                "99999999999999999999999", b"1\x00", b"\x00", "--1", "-"]
-BAD_FLOATS = ["", "a", "1a", " 1", "1 ", "nan", "NaN", "-nan", "0x", "1e", "1e99999", "-1e99999", b"1\x00", "1,5", "--1",
-              "1.5.2", "infinitx"]
-ODD_FLOATS = ["inf", "-inf", "+inf", "Infinity", "1e5", "1E-5", "0x10", "0x1p4", "+1.5", ".5", "5.", "-0", "0.1", "1e300",
-              "3.0000000000000000000001", "123456789012345678901234567890", "1e-300"]
+BAD_INTEGERS = [
+    "",
+    "a",
+    "1a",
+    " 1",
+    "1 ",
+    "+1",
+    "-0",
+    "01",
+    "0x10",
+    "1.0",
+    "1e3",
+    "inf",
+    TOO_BIG,
+    "-9223372036854775809",
+    "99999999999999999999999",
+    b"1\x00",
+    b"\x00",
+    "--1",
+    "-",
+]
+BAD_FLOATS = [
+    "",
+    "a",
+    "1a",
+    " 1",
+    "1 ",
+    "nan",
+    "NaN",
+    "-nan",
+    "0x",
+    "1e",
+    "1e99999",
+    "-1e99999",
+    b"1\x00",
+    "1,5",
+    "--1",
+    "1.5.2",
+    "infinitx",
+]
+ODD_FLOATS = [
+    "inf",
+    "-inf",
+    "+inf",
+    "Infinity",
+    "1e5",
+    "1E-5",
+    "0x10",
+    "0x1p4",
+    "+1.5",
+    ".5",
+    "5.",
+    "-0",
+    "0.1",
+    "1e300",
+    "3.0000000000000000000001",
+    "123456789012345678901234567890",
+    "1e-300",
+]
 
 SETUP = [
-    ("SET", "k", "hello"), ("SET", "n", "10"), ("SET", "f", "3.5"), ("SET", "e", ""), ("SET", "max", HUGE),
-    ("SET", "min", LOWEST), ("SET", "t", "hello", "EX", "100000"), ("SET", "big", "x" * 100), ("SET", "sp", " 10"),
-    ("SET", "zero", "010"), ("SET", "bin", b"\x00\xff\r\n"), ("SET", "inf", "inf"),
-    ("SELECT", "1"), ("SET", "k", "in db 1"), ("SET", "only1", "1"), ("SELECT", "0"),
+    ("SET", "k", "hello"),
+    ("SET", "n", "10"),
+    ("SET", "f", "3.5"),
+    ("SET", "e", ""),
+    ("SET", "max", HUGE),
+    ("SET", "min", LOWEST),
+    ("SET", "t", "hello", "EX", "100000"),
+    ("SET", "big", "x" * 100),
+    ("SET", "sp", " 10"),
+    ("SET", "zero", "010"),
+    ("SET", "bin", b"\x00\xff\r\n"),
+    ("SET", "inf", "inf"),
+    ("SELECT", "1"),
+    ("SET", "k", "in db 1"),
+    ("SET", "only1", "1"),
+    ("SELECT", "0"),
 ]
 
 # The words after which an option list is tried: all pairs, and a sample of triples, of the options of SET and GETEX.
 _EXPIRES = [("EX", "100000"), ("PX", "100000000"), ("EXAT", "33177117420"), ("PXAT", "33177117420000")]
-_SET_OPTIONS = [("NX",), ("XX",), ("GET",), ("KEEPTTL",), *_EXPIRES, ("PERSIST",), ("nOnSense",), ("EX",), ("nx",), ("kEEPttl",)]
+_SET_OPTIONS = [
+    ("NX",),
+    ("XX",),
+    ("GET",),
+    ("KEEPTTL",),
+    *_EXPIRES,
+    ("PERSIST",),
+    ("nOnSense",),
+    ("EX",),
+    ("nx",),
+    ("kEEPttl",),
+]
 _GETEX_OPTIONS = [("PERSIST",), *_EXPIRES, ("KEEPTTL",), ("NX",), ("EX",), ("pErsist",), ("bogus",)]
 _BAD_TIMES = ["0", "-1", HUGE, LOWEST, "9223372036854775", "9223372036854776", "-9223372036854776", *BAD_INTEGERS]
-_EXPIRE_OPTIONS = [(), ("NX",), ("XX",), ("GT",), ("LT",), ("nx",), ("NX", "XX"), ("NX", "GT"), ("NX", "LT"), ("XX", "GT"),
-                   ("XX", "LT"), ("GT", "LT"), ("GT", "GT"), ("XX", "XX"), ("bogus",), ("XX", "bogus"), ("",), ("NX", "bogus")]
+_EXPIRE_OPTIONS = [
+    (),
+    ("NX",),
+    ("XX",),
+    ("GT",),
+    ("LT",),
+    ("nx",),
+    ("NX", "XX"),
+    ("NX", "GT"),
+    ("NX", "LT"),
+    ("XX", "GT"),
+    ("XX", "LT"),
+    ("GT", "LT"),
+    ("GT", "GT"),
+    ("XX", "XX"),
+    ("bogus",),
+    ("XX", "bogus"),
+    ("",),
+    ("NX", "bogus"),
+]
 
 
 def _set_invocations():
@@ -40,7 +135,14 @@ def _set_invocations():
         for time in _BAD_TIMES:
             yield ("SET", "k", "v", option, time)
             yield ("SET", "k", "v", option, time, "GET", "XX")
-    yield from [("SET",), ("SET", "k"), ("SET", "k", "v", ""), ("set", "k", "v", "ex"), ("SET", "", ""), ("SET", "k", "v", "EX", "1", "extra")]
+    yield from [
+        ("SET",),
+        ("SET", "k"),
+        ("SET", "k", "v", ""),
+        ("set", "k", "v", "ex"),
+        ("SET", "", ""),
+        ("SET", "k", "v", "EX", "1", "extra"),
+    ]
 
 
 def _getex_invocations():
@@ -72,6 +174,7 @@ def _expire_invocations(name):
                 yield (name, "k", time, *options)
                 yield ("PTTL", "k")
                 yield ("SET", "k", "again")
+
     return list(invocations())
 
 
@@ -105,7 +208,13 @@ def _setrange_invocations():
 
 def _lcs_invocations():
     options = [("LEN",), ("IDX",), ("WITHMATCHLEN",), ("MINMATCHLEN", "2"), ("MINMATCHLEN",), ("bogus",), ("len",)]
-    yield from [("LCS",), ("LCS", "a"), ("LCS", "a", "b"), ("LCS", "missing", "missing"), ("LCS", "k", "missing", "IDX")]
+    yield from [
+        ("LCS",),
+        ("LCS", "a"),
+        ("LCS", "a", "b"),
+        ("LCS", "missing", "missing"),
+        ("LCS", "k", "missing", "IDX"),
+    ]
     yield from [("MSET", "a", "ohmytext", "b", "mynewtext", "c", b"\x00\x01ab\x00", "d", b"\x01ab\x00z")]
     for pair in (("a", "b"), ("b", "a"), ("c", "d"), ("a", "a"), ("a", "missing"), ("e", "a"), ("n", "max")):
         yield ("LCS", *pair)
@@ -119,93 +228,78 @@ def _lcs_invocations():
 
 
 def _scan_invocations():
-    yield from [("SCAN",), ("SCAN", "0", "MATCH"), ("SCAN", "0", "COUNT"), ("SCAN", "0", "TYPE"), ("SCAN", "0", "bogus"),
-                ("SCAN", "0", "bogus", "1"), ("SCAN", "0", "COUNT", "0"), ("SCAN", "0", "COUNT", "-1"),
-                ("SCAN", "0", "MATCH", "*", "COUNT"), ("SCAN", "", "COUNT", "5"), ("SCAN", "0", "0")]
+    yield from [
+        ("SCAN",),
+        ("SCAN", "0", "MATCH"),
+        ("SCAN", "0", "COUNT"),
+        ("SCAN", "0", "TYPE"),
+        ("SCAN", "0", "bogus"),
+        ("SCAN", "0", "bogus", "1"),
+        ("SCAN", "0", "COUNT", "0"),
+        ("SCAN", "0", "COUNT", "-1"),
+        ("SCAN", "0", "MATCH", "*", "COUNT"),
+        ("SCAN", "", "COUNT", "5"),
+        ("SCAN", "0", "0"),
+    ]
     for bad in ["a", "1a", " 1", "1 ", "0x10", "1.0", "18446744073709551616", "99999999999999999999999", "--1"]:
         yield ("SCAN", bad)
     for bad in BAD_INTEGERS:
         yield ("SCAN", "0", "COUNT", bad)
     whole = ("COUNT", 1_000_000)
-    for pattern in ["*", "k", "?", "", "[a-m]*", "[^k]*", "\\k", "*i*", "nothing", "[k", "k\\", b"\xff*", "**", "m[ai][xn]"]:
+    for pattern in [
+        "*",
+        "k",
+        "?",
+        "",
+        "[a-m]*",
+        "[^k]*",
+        "\\k",
+        "*i*",
+        "nothing",
+        "[k",
+        "k\\",
+        b"\xff*",
+        "**",
+        "m[ai][xn]",
+    ]:
         yield ("SCAN", "0", "MATCH", pattern, *whole)
     for kind in ["string", "STRING", "list", "none", "bogus", ""]:
         yield ("SCAN", "0", "TYPE", kind, *whole)
         yield ("scan", "0", "type", kind, "match", "k*", *whole)
-    yield from [("SCAN", "0", "MATCH", "a*", "MATCH", "k*", *whole), ("SCAN", "0", "COUNT", "1", "MATCH", "*", *whole),
-                ("SCAN", "0", "TYPE", "list", "TYPE", "string", *whole)]
+    yield from [
+        ("SCAN", "0", "MATCH", "a*", "MATCH", "k*", *whole),
+        ("SCAN", "0", "COUNT", "1", "MATCH", "*", *whole),
+        ("SCAN", "0", "TYPE", "list", "TYPE", "string", *whole),
+    ]
 
 
 def _copy_invocations():
-    yield from [("COPY",), ("COPY", "k"), ("COPY", "k", "k"), ("COPY", "k", "k", "DB", "0"), ("COPY", "k", "k", "DB", "1"),
-                ("COPY", "k", "k", "DB", "1", "REPLACE"), ("COPY", "k", "k", "REPLACE"), ("COPY", "missing", "x"),
-                ("COPY", "missing", "k", "REPLACE"), ("COPY", "k", "n"), ("COPY", "k", "n", "REPLACE"), ("COPY", "t", "t2"),
-                ("COPY", "t", "t3", "DB", "2"), ("COPY", "k", "x", "DB"), ("COPY", "k", "x", "bogus"), ("COPY", "k", "x", "DB", "16"),
-                ("COPY", "k", "x", "DB", "-1"), ("COPY", "k", "x", "REPLACE", "REPLACE"), ("COPY", "k", "x", "DB", "1", "DB", "2"),
-                ("COPY", "missing", "missing"), ("COPY", "k", "x", "db", "3", "replace"), ("COPY", "k", "x", "")]
+    yield from [
+        ("COPY",),
+        ("COPY", "k"),
+        ("COPY", "k", "k"),
+        ("COPY", "k", "k", "DB", "0"),
+        ("COPY", "k", "k", "DB", "1"),
+        ("COPY", "k", "k", "DB", "1", "REPLACE"),
+        ("COPY", "k", "k", "REPLACE"),
+        ("COPY", "missing", "x"),
+        ("COPY", "missing", "k", "REPLACE"),
+        ("COPY", "k", "n"),
+        ("COPY", "k", "n", "REPLACE"),
+        ("COPY", "t", "t2"),
+        ("COPY", "t", "t3", "DB", "2"),
+        ("COPY", "k", "x", "DB"),
+        ("COPY", "k", "x", "bogus"),
+        ("COPY", "k", "x", "DB", "16"),
+        ("COPY", "k", "x", "DB", "-1"),
+        ("COPY", "k", "x", "REPLACE", "REPLACE"),
+        ("COPY", "k", "x", "DB", "1", "DB", "2"),
+        ("COPY", "missing", "missing"),
+        ("COPY", "k", "x", "db", "3", "replace"),
+        ("COPY", "k", "x", ""),
+    ]
     for bad in BAD_INTEGERS:
         yield ("COPY", "k", "y", "DB", bad)
-
-
-def _config_invocations():
-    yield from [
-        ("CONFIG",), ("CONFIG", "GET"), ("CONFIG", "SET"), ("CONFIG", "SET", "maxclients"), ("CONFIG", "bogus"),
-        ("CONFIG", "bogus", "x"), ("CONFIG", "RESETSTAT", "x"), ("CONFIG", "REWRITE", "x"), ("CONFIG", "REWRITE"),
-        ("CONFIG", "HELP"), ("CONFIG", "HELP", "x"), ("CONFIG", "GET", "nothing-like-this"), ("CONFIG", ""),
-        ("CONFIG", "SET", "bogus", "1"), ("CONFIG", "SET", "maxclients", "100", "bogus"), ("CONFIG", "SET", "", ""),
-        ("CONFIG", "SET", "bogus", "1", "maxclients", "100"), ("CONFIG", "SET", "maxclients", "100", "bogus", "1"),
-        ("CONFIG", "SET", "timeout", "10", "timeout", "20"), ("CONFIG", "SET", "timeout", "abc"), ("CONFIG", "SET", "timeout", "-1"),
-        ("CONFIG", "SET", "timeout", ""), ("CONFIG", "SET", "timeout", "99999999999"), ("CONFIG", "SET", "timeout", "1.5"),
-        ("CONFIG", "SET", "maxmemory", "abc"), ("CONFIG", "SET", "maxmemory", "1zb"), ("CONFIG", "SET", "maxmemory", "-1"),
-        ("CONFIG", "SET", "maxmemory", "10mb"), ("CONFIG", "GET", "maxmemory"), ("CONFIG", "SET", "maxmemory", "1GB"),
-        ("CONFIG", "GET", "maxmemory"), ("CONFIG", "SET", "maxmemory", "3k"), ("CONFIG", "GET", "maxmemory"),
-        ("CONFIG", "SET", "maxmemory", "0"), ("CONFIG", "SET", "maxmemory-policy", "bogus"), ("CONFIG", "SET", "maxmemory-policy", "ALLKEYS-LRU"),
-        ("CONFIG", "GET", "maxmemory-policy"), ("CONFIG", "SET", "maxmemory-policy", "noeviction"),
-        ("CONFIG", "SET", "lazyfree-lazy-expire", "maybe"), ("CONFIG", "SET", "lazyfree-lazy-expire", "YES"),
-        ("CONFIG", "GET", "lazyfree-lazy-expire"), ("CONFIG", "SET", "lazyfree-lazy-expire", "no"), ("CONFIG", "SET", "lazyfree-lazy-expire", "1"),
-        ("CONFIG", "SET", "databases", "4"), ("CONFIG", "SET", "supervised", "no"), ("CONFIG", "SET", "loglevel", "bogus"),
-        ("CONFIG", "SET", "loglevel", "warning"), ("CONFIG", "GET", "loglevel"), ("CONFIG", "SET", "loglevel", "notice"),
-        ("CONFIG", "SET", "hz", "0"), ("CONFIG", "GET", "hz"), ("CONFIG", "SET", "hz", "1000"), ("CONFIG", "GET", "hz"), ("CONFIG", "SET", "hz", "10"),
-        ("CONFIG", "SET", "save", "a b"), ("CONFIG", "SET", "save", "100"), ("CONFIG", "SET", "save", "100 1 60 1000"), ("CONFIG", "GET", "save"),
-        ("CONFIG", "SET", "save", ""), ("CONFIG", "GET", "save"),
-        ("CONFIG", "SET", "client-output-buffer-limit", "normal"), ("CONFIG", "SET", "client-output-buffer-limit", "bogus 0 0 0"),
-        ("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb a 0"), ("CONFIG", "SET", "client-output-buffer-limit", "normal 10mb 5mb 60 pubsub 1 2 3"),
-        ("CONFIG", "GET", "client-output-buffer-limit"), ("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0 pubsub 33554432 8388608 60"),
-        ("CONFIG", "SET", "oom-score-adj-values", "1 2"), ("CONFIG", "SET", "notify-keyspace-events", "KEA"), ("CONFIG", "GET", "notify-keyspace-events"),
-        ("CONFIG", "SET", "notify-keyspace-events", "bogus!"), ("CONFIG", "SET", "notify-keyspace-events", ""),
-        ("CONFIG", "SET", "proto-max-bulk-len", "1"), ("CONFIG", "SET", "proto-max-bulk-len", "1048575"), ("CONFIG", "SET", "client-query-buffer-limit", "1"),
-        ("CONFIG", "SET", "maxclients", "0"), ("CONFIG", "SET", "maxclients", "abc"), ("CONFIG", "SET", "slowlog-log-slower-than", "-2"),
-        ("CONFIG", "SET", "slave-priority", "99"), ("CONFIG", "GET", "replica-priority"), ("CONFIG", "SET", "replica-priority", "100"),
-        ("CONFIG", "GET", "slave-priority"), ("config", "get", "MAXCLIENTS"), ("CONFIG", "GET", "repl-timeout", "repl-timeout"),
-        ("CONFIG", "SET", "appendfsync", "bogus"), ("CONFIG", "SET", "dir", "/nonexistent/folder"),
-        ("CONFIG", "SET", "dbfilename", "a/b"), ("CONFIG", "SET", "unixsocket", "x"), ("CONFIG", "SET", "daemonize", "yes"),
-        ("CONFIG", "SET", "maxmemory-samples", "0"), ("CONFIG", "SET", "active-expire-effort", "11"), ("CONFIG", "SET", "latency-tracking-info-percentiles", "101"),
-        ("CONFIG", "SET", "port", "65536"), ("CONFIG", "SET", "tcp-keepalive", "-1"), ("CONFIG", "SET", "list-max-listpack-size", "x"),
-        ("CONFIG", "SET", "timeout", "0"), ("CONFIG", "RESETSTAT"),
-    ]
-
-
-def _client_invocations():
-    yield from [
-        ("CLIENT",), ("CLIENT", "bogus"), ("CLIENT", ""), ("CLIENT", "bogus", "x" * 200), ("CLIENT", b"\x00\r\n"), ("CLIENT", "ID", "x"), ("CLIENT", "GETNAME", "x"),
-        ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME"), ("CLIENT", "SETNAME", "a", "b"), ("CLIENT", "SETNAME", "a b"), ("CLIENT", "SETNAME", "a\n"),
-        ("CLIENT", "SETNAME", b"\x01"), ("CLIENT", "SETNAME", b"\xff"), ("CLIENT", "SETNAME", "~!ok!"), ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", ""), ("CLIENT", "GETNAME"),
-        ("CLIENT", "INFO", "x"), ("CLIENT", "LIST", "x"), ("CLIENT", "LIST", "TYPE"), ("CLIENT", "LIST", "TYPE", "bogus"),
-        ("CLIENT", "LIST", "TYPE", "pubsub"), ("CLIENT", "LIST", "TYPE", "master"), ("CLIENT", "LIST", "TYPE", "replica"), ("CLIENT", "LIST", "TYPE", "slave"),
-        ("CLIENT", "LIST", "ID"), ("CLIENT", "LIST", "ID", "a"), ("CLIENT", "LIST", "ID", "-1"), ("CLIENT", "LIST", "ID", "0"),
-        ("CLIENT", "LIST", "ID", "99999999"), ("CLIENT", "LIST", "TYPE", "normal", "x"), ("CLIENT", "LIST", "ID", "99999999", "b"),
-        ("CLIENT", "KILL"), ("CLIENT", "KILL", "1.2.3.4:5"), ("CLIENT", "KILL", "bogus"), ("CLIENT", "KILL", "ID"), ("CLIENT", "KILL", "ID", "a"),
-        ("CLIENT", "KILL", "ID", "0"), ("CLIENT", "KILL", "ID", "-1"), ("CLIENT", "KILL", "ID", "99999999"), ("CLIENT", "KILL", "TYPE", "bogus"), ("CLIENT", "KILL", "TYPE", "pubsub"),
-        ("CLIENT", "KILL", "TYPE", "master"), ("CLIENT", "KILL", "USER", "nobody"), ("CLIENT", "KILL", "SKIPME", "maybe"), ("CLIENT", "KILL", "bogus", "x"),
-        ("CLIENT", "KILL", "ADDR", "1.2.3.4:5"), ("CLIENT", "KILL", "LADDR", "1.2.3.4:5"), ("CLIENT", "KILL", "ADDR"), ("CLIENT", "KILL", "ID", "99999999", "ADDR"),
-        ("CLIENT", "KILL", "ID", "99999999", "ADDR", "1.2.3.4:5", "SKIPME", "yes"), ("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "NO"),
-        ("CLIENT", "PAUSE"), ("CLIENT", "PAUSE", "a"), ("CLIENT", "PAUSE", "-1"), ("CLIENT", "PAUSE", "1.5"), ("CLIENT", "PAUSE", "0", "bogus"), ("CLIENT", "PAUSE", "0", "ALL", "x"),
-        ("CLIENT", "PAUSE", "0", "write"), ("CLIENT", "PAUSE", "0"), ("CLIENT", "PAUSE", TOO_BIG), ("CLIENT", "UNPAUSE", "x"), ("CLIENT", "UNPAUSE"), ("CLIENT", "UNPAUSE"),
-        ("CLIENT", "UNBLOCK"), ("CLIENT", "UNBLOCK", "a"), ("CLIENT", "UNBLOCK", "99999999"), ("CLIENT", "UNBLOCK", "99999999", "ERROR"), ("CLIENT", "UNBLOCK", "99999999", "TIMEOUT"),
-        ("CLIENT", "UNBLOCK", "99999999", "bogus"), ("CLIENT", "UNBLOCK", "1", "ERROR", "x"),
-        ("CLIENT", "REPLY"), ("CLIENT", "REPLY", "bogus"), ("CLIENT", "REPLY", "ON", "x"), ("CLIENT", "REPLY", "on"), ("CLIENT", "NO-EVICT"), ("CLIENT", "NO-EVICT", "maybe"),
-        ("CLIENT", "NO-EVICT", "on"), ("CLIENT", "NO-EVICT", "OFF"), ("CLIENT", "HELP", "x"), ("client", "iD", "x"),
-    ]
 
 
 def _integers(name):
@@ -235,21 +329,67 @@ def _key_arity(name, *more):
     return [(name,), (name, "k", "n", "t"), (name, ""), (name.lower(), "missing"), *more]
 
 
-INVOCATIONS = {
+KEY_INVOCATIONS = {
     "SET": list(_set_invocations()),
     "GET": [("GET",), ("GET", "k", "n"), ("GET", ""), ("gEt", "missing"), ("GET", "bin"), ("GET", "e")],
     "GETDEL": [("GETDEL",), ("GETDEL", "k", "n"), ("GETDEL", "k"), ("GETDEL", "k"), ("GETDEL", "")],
     "GETEX": list(_getex_invocations()),
-    "GETSET": [("GETSET",), ("GETSET", "k"), ("GETSET", "k", "v", "w"), ("GETSET", "t", "v"), ("TTL", "t"), ("GETSET", "new", "v")],
-    "SETNX": [("SETNX",), ("SETNX", "k"), ("SETNX", "k", "v", "w"), ("SETNX", "k", "v"), ("SETNX", "new", "v"), ("SETNX", "", "")],
+    "GETSET": [
+        ("GETSET",),
+        ("GETSET", "k"),
+        ("GETSET", "k", "v", "w"),
+        ("GETSET", "t", "v"),
+        ("TTL", "t"),
+        ("GETSET", "new", "v"),
+    ],
+    "SETNX": [
+        ("SETNX",),
+        ("SETNX", "k"),
+        ("SETNX", "k", "v", "w"),
+        ("SETNX", "k", "v"),
+        ("SETNX", "new", "v"),
+        ("SETNX", "", ""),
+    ],
     "SETEX": list(_setex_invocations("SETEX")),
     "PSETEX": list(_setex_invocations("PSETEX")),
     "MGET": [("MGET",), ("MGET", "k", "missing", "k", "", "bin"), ("mget", "missing")],
-    "MSET": [("MSET",), ("MSET", "k"), ("MSET", "a", "1", "b"), ("MSET", "a", "1", "a", "2"), ("MSET", "t", "1"), ("TTL", "t"), ("MSET", "", "")],
-    "MSETNX": [("MSETNX",), ("MSETNX", "a"), ("MSETNX", "a", "1", "b"), ("MSETNX", "a", "1", "k", "2"), ("MSETNX", "a", "1", "a", "2"), ("MSETNX", "a", "3")],
-    "APPEND": [("APPEND",), ("APPEND", "k"), ("APPEND", "k", "a", "b"), ("APPEND", "n", "1"), ("OBJECT", "ENCODING", "n"), ("APPEND", "new", ""),
-               ("APPEND", "new2", "12"), ("OBJECT", "ENCODING", "new2"), ("APPEND", "t", "x"), ("APPEND", "e", "")],
-    "STRLEN": [("STRLEN",), ("STRLEN", "k", "n"), ("STRLEN", "missing"), ("STRLEN", "min"), ("STRLEN", "e"), ("STRLEN", "bin")],
+    "MSET": [
+        ("MSET",),
+        ("MSET", "k"),
+        ("MSET", "a", "1", "b"),
+        ("MSET", "a", "1", "a", "2"),
+        ("MSET", "t", "1"),
+        ("TTL", "t"),
+        ("MSET", "", ""),
+    ],
+    "MSETNX": [
+        ("MSETNX",),
+        ("MSETNX", "a"),
+        ("MSETNX", "a", "1", "b"),
+        ("MSETNX", "a", "1", "k", "2"),
+        ("MSETNX", "a", "1", "a", "2"),
+        ("MSETNX", "a", "3"),
+    ],
+    "APPEND": [
+        ("APPEND",),
+        ("APPEND", "k"),
+        ("APPEND", "k", "a", "b"),
+        ("APPEND", "n", "1"),
+        ("OBJECT", "ENCODING", "n"),
+        ("APPEND", "new", ""),
+        ("APPEND", "new2", "12"),
+        ("OBJECT", "ENCODING", "new2"),
+        ("APPEND", "t", "x"),
+        ("APPEND", "e", ""),
+    ],
+    "STRLEN": [
+        ("STRLEN",),
+        ("STRLEN", "k", "n"),
+        ("STRLEN", "missing"),
+        ("STRLEN", "min"),
+        ("STRLEN", "e"),
+        ("STRLEN", "bin"),
+    ],
     "GETRANGE": list(_ranges("GETRANGE")),
     "SUBSTR": list(_ranges("SUBSTR")),
     "SETRANGE": list(_setrange_invocations()),
@@ -264,77 +404,175 @@ INVOCATIONS = {
     "EXISTS": _key_arity("EXISTS", ("EXISTS", "k", "k", "missing", "k")),
     "TOUCH": _key_arity("TOUCH", ("TOUCH", "k", "k", "missing")),
     "TYPE": [("TYPE",), ("TYPE", "k", "n"), ("TYPE", "missing"), ("TYPE", "k")],
-    "KEYS": [("KEYS",), ("KEYS", "*", "*"), ("KEYS", "*"), ("KEYS", ""), ("KEYS", "[a-"), ("KEYS", "[^k]*"), ("KEYS", "\\k"), ("KEYS", "k\\"),
-             ("KEYS", "?"), ("KEYS", "[z-a]"), ("KEYS", "*****k"), ("KEYS", "[]"), ("KEYS", "[^]"), ("KEYS", "b?*n"), ("KEYS", "[\\k]"), ("KEYS", "[k-"),
-             ("KEYS", "[-k]"), ("KEYS", "K"), ("KEYS", "*\\"), ("KEYS", b"\xff")],
+    "KEYS": [
+        ("KEYS",),
+        ("KEYS", "*", "*"),
+        ("KEYS", "*"),
+        ("KEYS", ""),
+        ("KEYS", "[a-"),
+        ("KEYS", "[^k]*"),
+        ("KEYS", "\\k"),
+        ("KEYS", "k\\"),
+        ("KEYS", "?"),
+        ("KEYS", "[z-a]"),
+        ("KEYS", "*****k"),
+        ("KEYS", "[]"),
+        ("KEYS", "[^]"),
+        ("KEYS", "b?*n"),
+        ("KEYS", "[\\k]"),
+        ("KEYS", "[k-"),
+        ("KEYS", "[-k]"),
+        ("KEYS", "K"),
+        ("KEYS", "*\\"),
+        ("KEYS", b"\xff"),
+    ],
     "SCAN": list(_scan_invocations()),
     "RANDOMKEY": [("RANDOMKEY", "x"), ("RANDOMKEY",), ("SELECT", "9"), ("RANDOMKEY",), ("SELECT", "0")],
-    "RENAME": [("RENAME",), ("RENAME", "k"), ("RENAME", "k", "n", "t"), ("RENAME", "missing", "x"), ("RENAME", "missing", "missing"), ("RENAME", "k", "k"),
-               ("RENAME", "t", "k"), ("TTL", "k"), ("RENAME", "n", "k"), ("TTL", "k"), ("RENAME", "", "x")],
-    "RENAMENX": [("RENAMENX",), ("RENAMENX", "k"), ("RENAMENX", "k", "n", "t"), ("RENAMENX", "missing", "x"), ("RENAMENX", "k", "k"), ("RENAMENX", "missing", "missing"),
-                 ("RENAMENX", "k", "n"), ("RENAMENX", "t", "new"), ("TTL", "new")],
+    "RENAME": [
+        ("RENAME",),
+        ("RENAME", "k"),
+        ("RENAME", "k", "n", "t"),
+        ("RENAME", "missing", "x"),
+        ("RENAME", "missing", "missing"),
+        ("RENAME", "k", "k"),
+        ("RENAME", "t", "k"),
+        ("TTL", "k"),
+        ("RENAME", "n", "k"),
+        ("TTL", "k"),
+        ("RENAME", "", "x"),
+    ],
+    "RENAMENX": [
+        ("RENAMENX",),
+        ("RENAMENX", "k"),
+        ("RENAMENX", "k", "n", "t"),
+        ("RENAMENX", "missing", "x"),
+        ("RENAMENX", "k", "k"),
+        ("RENAMENX", "missing", "missing"),
+        ("RENAMENX", "k", "n"),
+        ("RENAMENX", "t", "new"),
+        ("TTL", "new"),
+    ],
     "COPY": list(_copy_invocations()),
-    "MOVE": [("MOVE",), ("MOVE", "k"), ("MOVE", "k", "1", "x"), ("MOVE", "k", "0"), ("MOVE", "k", "1"), ("MOVE", "missing", "1"), ("MOVE", "t", "2"), ("MOVE", "n", "16"), ("MOVE", "n", "-1"),
-             ("MOVE", "missing", "0"), *[("MOVE", "n", bad) for bad in BAD_INTEGERS]],
-    "SELECT": [("SELECT",), ("SELECT", "0", "1"), ("SELECT", "16"), ("SELECT", "-1"), ("SELECT", "15"), ("SELECT", HUGE), ("SELECT", "4294967296"), ("DBSIZE",), *[("SELECT", bad) for bad in BAD_INTEGERS], ("SELECT", "0")],
-    "SWAPDB": [("SWAPDB",), ("SWAPDB", "0"), ("SWAPDB", "0", "1", "2"), ("SWAPDB", "0", "0"), ("SWAPDB", "0", "1"), ("DBSIZE",), ("SWAPDB", "0", "16"), ("SWAPDB", "-1", "0"), ("SWAPDB", "16", "a"), ("SWAPDB", "a", "16"),
-               *[("SWAPDB", bad, "1") for bad in BAD_INTEGERS], *[("SWAPDB", "1", bad) for bad in BAD_INTEGERS]],
+    "MOVE": [
+        ("MOVE",),
+        ("MOVE", "k"),
+        ("MOVE", "k", "1", "x"),
+        ("MOVE", "k", "0"),
+        ("MOVE", "k", "1"),
+        ("MOVE", "missing", "1"),
+        ("MOVE", "t", "2"),
+        ("MOVE", "n", "16"),
+        ("MOVE", "n", "-1"),
+        ("MOVE", "missing", "0"),
+        *[("MOVE", "n", bad) for bad in BAD_INTEGERS],
+    ],
+    "SELECT": [
+        ("SELECT",),
+        ("SELECT", "0", "1"),
+        ("SELECT", "16"),
+        ("SELECT", "-1"),
+        ("SELECT", "15"),
+        ("SELECT", HUGE),
+        ("SELECT", "4294967296"),
+        ("DBSIZE",),
+        *[("SELECT", bad) for bad in BAD_INTEGERS],
+        ("SELECT", "0"),
+    ],
+    "SWAPDB": [
+        ("SWAPDB",),
+        ("SWAPDB", "0"),
+        ("SWAPDB", "0", "1", "2"),
+        ("SWAPDB", "0", "0"),
+        ("SWAPDB", "0", "1"),
+        ("DBSIZE",),
+        ("SWAPDB", "0", "16"),
+        ("SWAPDB", "-1", "0"),
+        ("SWAPDB", "16", "a"),
+        ("SWAPDB", "a", "16"),
+        *[("SWAPDB", bad, "1") for bad in BAD_INTEGERS],
+        *[("SWAPDB", "1", bad) for bad in BAD_INTEGERS],
+    ],
     "DBSIZE": [("DBSIZE", "x"), ("DBSIZE",)],
-    "FLUSHDB": [("FLUSHDB", "x"), ("FLUSHDB", "ASYNC", "SYNC"), ("FLUSHDB", "SYNC", "x"), ("FLUSHDB", ""), ("DBSIZE",), ("SELECT", "1"), ("FLUSHDB", "async"), ("SELECT", "0"), ("DBSIZE",), ("FLUSHDB", "Sync"), ("FLUSHDB",)],
-    "FLUSHALL": [("FLUSHALL", "x"), ("FLUSHALL", "ASYNC", "SYNC"), ("DBSIZE",), ("FLUSHALL", "async"), ("FLUSHALL", "SYNC"), ("FLUSHALL",)],
+    "FLUSHDB": [
+        ("FLUSHDB", "x"),
+        ("FLUSHDB", "ASYNC", "SYNC"),
+        ("FLUSHDB", "SYNC", "x"),
+        ("FLUSHDB", ""),
+        ("DBSIZE",),
+        ("SELECT", "1"),
+        ("FLUSHDB", "async"),
+        ("SELECT", "0"),
+        ("DBSIZE",),
+        ("FLUSHDB", "Sync"),
+        ("FLUSHDB",),
+    ],
+    "FLUSHALL": [
+        ("FLUSHALL", "x"),
+        ("FLUSHALL", "ASYNC", "SYNC"),
+        ("DBSIZE",),
+        ("FLUSHALL", "async"),
+        ("FLUSHALL", "SYNC"),
+        ("FLUSHALL",),
+    ],
     "EXPIRE": _expire_invocations("EXPIRE"),
     "PEXPIRE": _expire_invocations("PEXPIRE"),
     "EXPIREAT": _expire_invocations("EXPIREAT"),
     "PEXPIREAT": _expire_invocations("PEXPIREAT"),
     "TTL": [("TTL",), ("TTL", "k", "n"), ("TTL", "missing"), ("TTL", "k"), ("TTL", "t")],
     "PTTL": [("PTTL",), ("PTTL", "k", "n"), ("PTTL", "missing"), ("PTTL", "k"), ("PTTL", "t")],
-    "EXPIRETIME": [("EXPIRETIME",), ("EXPIRETIME", "k", "n"), ("EXPIRETIME", "missing"), ("EXPIRETIME", "k"), ("EXPIRETIME", "t")],
-    "PEXPIRETIME": [("PEXPIRETIME",), ("PEXPIRETIME", "k", "n"), ("PEXPIRETIME", "missing"), ("PEXPIRETIME", "k"), ("PEXPIRETIME", "t")],
-    "PERSIST": [("PERSIST",), ("PERSIST", "k", "n"), ("PERSIST", "missing"), ("PERSIST", "k"), ("PERSIST", "t"), ("PERSIST", "t"), ("TTL", "t")],
-    "OBJECT": [("OBJECT",), ("OBJECT", "bogus"), ("OBJECT", "bogus", "k"), ("OBJECT", "ENCODING"), ("OBJECT", "ENCODING", "k", "n"), ("OBJECT", "ENCODING", "missing"), ("OBJECT", "FREQ", "k"),
-               ("OBJECT", "FREQ", "missing"), ("OBJECT", "FREQ"), ("OBJECT", "IDLETIME", "missing"), ("OBJECT", "IDLETIME", "k"), ("OBJECT", "IDLETIME"), ("OBJECT", "REFCOUNT", "missing"), ("OBJECT", "REFCOUNT"), ("OBJECT", "REFCOUNT", "big"),
-               ("OBJECT", "HELP"), ("OBJECT", "HELP", "k"), ("object", "encoding", "n"), ("OBJECT", "ENCODING", "k"), ("OBJECT", "ENCODING", "big"), ("OBJECT", "ENCODING", "max"), ("OBJECT", "ENCODING", "zero"), ("OBJECT", "ENCODING", "e"),
-               ("SET", "x44", "x" * 44), ("OBJECT", "ENCODING", "x44"), ("SET", "x45", "x" * 45), ("OBJECT", "ENCODING", "x45"), ("SET", "d20", "1" * 20), ("OBJECT", "ENCODING", "d20"), ("OBJECT", "")],
-    "PING": [("PING", "a", "b"), ("PING", ""), ("PING", b"\r\n"), ("ping",), ("PING", "a")],
-    "ECHO": [("ECHO",), ("ECHO", "a", "b"), ("ECHO", ""), ("ECHO", b"\x00\r\n\xff")],
-    "HELLO": [("HELLO", "a"), ("HELLO", "1"), ("HELLO", "4"), ("HELLO", "-1"), ("HELLO", HUGE), ("HELLO", "2.0"), ("HELLO", ""), ("HELLO", "2", "bogus"), ("HELLO", "2", "AUTH"), ("HELLO", "2", "AUTH", "default"),
-              ("HELLO", "2", "AUTH", "nobody", "x"), ("HELLO", "2", "SETNAME"), ("HELLO", "2", "SETNAME", "a b"), ("HELLO", "2", "SETNAME", "me"), ("CLIENT", "GETNAME"), ("HELLO",), ("HELLO", "2", "AUTH", "default", ""),
-              ("HELLO", "2", "setname", "you", "bogus"), ("CLIENT", "GETNAME"), ("HELLO", "2", "SETNAME", "a", "SETNAME", "b"), ("CLIENT", "GETNAME"), ("HELLO", "2", "AUTH", "a", "b", "c"), ("HELLO", "3", ""), ("PING",)],
-    "AUTH": [("AUTH",), ("AUTH", "x"), ("AUTH", "default", "x"), ("AUTH", "nobody", "x"), ("AUTH", "a", "b", "c"), ("AUTH", "")],
-    "RESET": [("RESET", "x"), ("SELECT", "3"), ("CLIENT", "SETNAME", "me"), ("RESET",), ("DBSIZE",), ("CLIENT", "GETNAME"), ("reset",)],
-    "CLIENT": list(_client_invocations()),
-    "CONFIG": list(_config_invocations()),
-    "INFO": [("INFO", "bogus"), ("INFO", "cluster"), ("INFO", "bogus", "cluster"), ("INFO", "CLUSTER"), ("INFO", "bogus", "nothing")],
-    "TIME": [("TIME", "x"), ("TIME",)],
-    "MEMORY": [("MEMORY",), ("MEMORY", "bogus"), ("MEMORY", "USAGE"), ("MEMORY", "USAGE", "missing"), ("MEMORY", "USAGE", "k"), ("MEMORY", "USAGE", "k", "SAMPLES"), ("MEMORY", "USAGE", "k", "bogus"),
-               ("MEMORY", "USAGE", "k", "bogus", "1"), ("MEMORY", "USAGE", "k", "SAMPLES", "-1"), ("MEMORY", "USAGE", "k", "SAMPLES", "a"), ("MEMORY", "USAGE", "k", "SAMPLES", "0"), ("MEMORY", "USAGE", "k", "samples", "5"),
-               ("MEMORY", "USAGE", "missing", "bogus")],
-    "COMMAND": [("COMMAND", "bogus"), ("COMMAND", "COUNT", "x"), ("COMMAND", "LIST", "x"), ("COMMAND", "LIST", "FILTERBY"), ("COMMAND", "LIST", "FILTERBY", "bogus"), ("COMMAND", "LIST", "FILTERBY", "bogus", "x"),
-                ("COMMAND", "LIST", "FILTERBY", "ACLCAT"), ("COMMAND", "LIST", "FILTERBY", "ACLCAT", "nonsense"), ("COMMAND", "LIST", "FILTERBY", "MODULE", "none"), ("COMMAND", "LIST", "FILTERBY", "PATTERN", "nothing*"), ("COMMAND", "LIST", "FILTERBY", "PATTERN", "a", "b"),
-                ("COMMAND", "INFO", "nothing"), ("COMMAND", "INFO", ""), ("COMMAND", "DOCS", "nothing"), ("COMMAND", "GETKEYS"), ("COMMAND", "GETKEYS", "nothing"), ("COMMAND", "GETKEYS", "GET"), ("COMMAND", "GETKEYS", "PING"),
-                ("COMMAND", "GETKEYS", "GET", "a", "b"), ("COMMAND", "GETKEYSANDFLAGS"), ("COMMAND", "GETKEYSANDFLAGS", "nothing"), ("COMMAND", "GETKEYSANDFLAGS", "PING"), ("COMMAND", "GETKEYS", "CONFIG"), ("COMMAND", "GETKEYS", "OBJECT", "ENCODING"),
-                ("COMMAND", "HELP"), ("COMMAND", "HELP", "x"), ("COMMAND", ""), ("COMMAND", "INFO", "config|bogus"), ("COMMAND", "INFO", "get|x"), ("COMMAND", "INFO", "|"), ("COMMAND", "INFO", "config|"), ("COMMAND", "INFO", "config|get|x")],
-    "DEBUG": [("DEBUG",), ("DEBUG", "bogus"), ("DEBUG", "OBJECT"), ("DEBUG", "OBJECT", "missing"), ("DEBUG", "SLEEP"), ("DEBUG", "SLEEP", "0"), ("DEBUG", "SET-ACTIVE-EXPIRE"), ("DEBUG", "SET-ACTIVE-EXPIRE", "1"), ("DEBUG", "SLEEP", "0", "x")],
-    "SHUTDOWN": [("SHUTDOWN", "bogus"), ("SHUTDOWN", "SAVE", "NOSAVE"), ("SHUTDOWN", "ABORT"), ("SHUTDOWN", "NOSAVE", "ABORT"), ("SHUTDOWN", "ABORT", "NOW"), ("SHUTDOWN", "")],
-    "LOLWUT": [("LOLWUT", "VERSION"), ("LOLWUT", "VERSION", "x")],
-    "unknown": [("nothing",), ("nothing", ""), ("nothing", "a", "b"), ("", "a"), ("",), (b"no\r\nthing", b"\r\n\x00\xff"), ("x" * 128,), ("x" * 129,), ("x" * 300, "y" * 300), ("GET ", "x"), ("get\0", "x"), ("'", "'"), ("%s", "%d"),
-                *[("nothing", *["a" * length] * count) for length in (0, 1, 7, 40, 100, 126, 127, 128, 129) for count in (1, 2, 3, 20)],
-                *[("nothing", "a" * length, "b" * 10, "c" * 200) for length in range(90, 132)], *[("n" * length, "a" * 100) for length in range(100, 132)]],
+    "EXPIRETIME": [
+        ("EXPIRETIME",),
+        ("EXPIRETIME", "k", "n"),
+        ("EXPIRETIME", "missing"),
+        ("EXPIRETIME", "k"),
+        ("EXPIRETIME", "t"),
+    ],
+    "PEXPIRETIME": [
+        ("PEXPIRETIME",),
+        ("PEXPIRETIME", "k", "n"),
+        ("PEXPIRETIME", "missing"),
+        ("PEXPIRETIME", "k"),
+        ("PEXPIRETIME", "t"),
+    ],
+    "PERSIST": [
+        ("PERSIST",),
+        ("PERSIST", "k", "n"),
+        ("PERSIST", "missing"),
+        ("PERSIST", "k"),
+        ("PERSIST", "t"),
+        ("PERSIST", "t"),
+        ("TTL", "t"),
+    ],
+    "OBJECT": [
+        ("OBJECT",),
+        ("OBJECT", "bogus"),
+        ("OBJECT", "bogus", "k"),
+        ("OBJECT", "ENCODING"),
+        ("OBJECT", "ENCODING", "k", "n"),
+        ("OBJECT", "ENCODING", "missing"),
+        ("OBJECT", "FREQ", "k"),
+        ("OBJECT", "FREQ", "missing"),
+        ("OBJECT", "FREQ"),
+        ("OBJECT", "IDLETIME", "missing"),
+        ("OBJECT", "IDLETIME", "k"),
+        ("OBJECT", "IDLETIME"),
+        ("OBJECT", "REFCOUNT", "missing"),
+        ("OBJECT", "REFCOUNT"),
+        ("OBJECT", "REFCOUNT", "big"),
+        ("OBJECT", "HELP"),
+        ("OBJECT", "HELP", "k"),
+        ("object", "encoding", "n"),
+        ("OBJECT", "ENCODING", "k"),
+        ("OBJECT", "ENCODING", "big"),
+        ("OBJECT", "ENCODING", "max"),
+        ("OBJECT", "ENCODING", "zero"),
+        ("OBJECT", "ENCODING", "e"),
+        ("SET", "x44", "x" * 44),
+        ("OBJECT", "ENCODING", "x44"),
+        ("SET", "x45", "x" * 45),
+        ("OBJECT", "ENCODING", "x45"),
+        ("SET", "d20", "1" * 20),
+        ("OBJECT", "ENCODING", "d20"),
+        ("OBJECT", ""),
+    ],
 }
-
-# Commands that 7.0 lacks: what 7.2 (and for the comparing ones Valkey and Redis 8) answers.
-ANSWERS_OF_7_2 = [
-    # CLIENT NO-TOUCH and CLIENT SETINFO came with 7.2.
-    (("CLIENT", "NO-TOUCH"), b"-ERR wrong number of arguments for 'client|no-touch' command\r\n"),
-    (("CLIENT", "NO-TOUCH", "maybe"), b"-ERR syntax error\r\n"),
-    (("CLIENT", "NO-TOUCH", "on"), b"+OK\r\n"),
-    (("CLIENT", "NO-TOUCH", "OFF"), b"+OK\r\n"),
-    (("CLIENT", "SETINFO"), b"-ERR wrong number of arguments for 'client|setinfo' command\r\n"),
-    (("CLIENT", "SETINFO", "lib-name"), b"-ERR wrong number of arguments for 'client|setinfo' command\r\n"),
-    (("CLIENT", "SETINFO", "lib-name", "redis-py(x)"), b"+OK\r\n"),
-    (("CLIENT", "SETINFO", "LIB-VER", "1.2.3"), b"+OK\r\n"),
-    (("CLIENT", "SETINFO", "lib-name", "a b"), b"-ERR lib-name cannot contain spaces, newlines or special characters.\r\n"),
-    (("CLIENT", "SETINFO", "lib-ver", "a\n"), b"-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"),
-    (("CLIENT", "SETINFO", "lib-name", ""), b"+OK\r\n"),
-    (("CLIENT", "SETINFO", "bogus", "x"), b"-ERR Unrecognized option 'bogus'\r\n"),
-]

@@ -1,8 +1,9 @@
-"""Random commands from a seed: mostly sensible calls on a small set of keys, so that commands meet each other's results,
-with edge values in every position and now and then a broken call.
+"""Random commands from a seed: mostly sensible calls on a small set of keys, so that commands meet each other's
+results, with edge values in every position and now and then a broken call.
 
-Deadlines lie in the past or far in the future: one that passes during the run would pass between the two servers' commands.
-Those counted from now are spread so widely that no two are within a second: GT and LT would see the servers' own delays.
+Deadlines lie in the past or far in the future: one that passes during the run would pass between the two servers'
+commands. Those counted from now are spread so widely that two are hardly ever within a second of each other: GT and LT
+would see the servers' own delays.
 """
 
 from .rules import WHOLE_SCAN_COUNT
@@ -10,19 +11,140 @@ from .rules import WHOLE_SCAN_COUNT
 BIG = 64 * 1024
 
 SMALL_INTEGERS = ["0", "1", "-1", "2", "10", "-10", "9999", "10000", "123456"]
-EDGE_INTEGERS = ["9223372036854775807", "-9223372036854775808", "9223372036854775808", "-9223372036854775809", "2147483647", "2147483648",
-                 "-2147483649", "4294967296", "", " 1", "1 ", "+1", "-0", "007", "0x10", "1.0", "abc", "99999999999999999999", b"1\x00"]
-FLOATS = ["0.1", "-0.5", "3.0e3", "1e5", "1e308", "-1e308", "inf", "-inf", "nan", "0x10", " 1", "1 ", "5.", ".5", "1e-20", "", "abc", "1e400",
-          "3.14159265358979", "100000000000000000000"]
-PATTERNS = ["*", "k*", "?", "k?", "[a-k]*", "[^k]*", "k[0-4]", "k[^0-4]", "\\k1", "*1*", "", "none", "k1", "K1", b"\x00*", "*\xff*", "k[1", "user:*:?"]
+EDGE_INTEGERS = [
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "2147483647",
+    "2147483648",
+    "-2147483649",
+    "4294967296",
+    "",
+    " 1",
+    "1 ",
+    "+1",
+    "-0",
+    "007",
+    "0x10",
+    "1.0",
+    "abc",
+    "99999999999999999999",
+    b"1\x00",
+]
+FLOATS = [
+    "0.1",
+    "-0.5",
+    "3.0e3",
+    "1e5",
+    "1e308",
+    "-1e308",
+    "inf",
+    "-inf",
+    "nan",
+    "0x10",
+    " 1",
+    "1 ",
+    "5.",
+    ".5",
+    "1e-20",
+    "",
+    "abc",
+    "1e400",
+    "3.14159265358979",
+    "100000000000000000000",
+]
+PATTERNS = [
+    "*",
+    "k*",
+    "?",
+    "k?",
+    "[a-k]*",
+    "[^k]*",
+    "k[0-4]",
+    "k[^0-4]",
+    "\\k1",
+    "*1*",
+    "",
+    "none",
+    "k1",
+    "K1",
+    b"\x00*",
+    "*\xff*",
+    "k[1",
+    "user:*:?",
+]
 PAST_SECONDS = ["0", "-1", "-100000"]
-BAD_TIMES = ["9223372036854775807", "-9223372036854775808", "9223372036854775", "9223372036854776", "", "abc", "1.5", " 1", "1e3"]
+BAD_TIMES = [
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775",
+    "9223372036854776",
+    "",
+    "abc",
+    "1.5",
+    " 1",
+    "1e3",
+]
 FAR_UNIX = ["33177117420", "2000000000000", "4102444800"]
 PAST_UNIX = ["1", "1000000000", "0", "-5"]
-ALL_NAMES = ["APPEND", "COPY", "DBSIZE", "DECR", "DECRBY", "DEL", "ECHO", "EXISTS", "EXPIRE", "EXPIREAT", "EXPIRETIME", "FLUSHDB", "GET", "GETDEL",
-             "GETEX", "GETRANGE", "GETSET", "INCR", "INCRBY", "INCRBYFLOAT", "KEYS", "LCS", "MGET", "MOVE", "MSET", "MSETNX", "OBJECT", "PERSIST", "PEXPIRE",
-             "PEXPIREAT", "PEXPIRETIME", "PING", "PSETEX", "PTTL", "RENAME", "RENAMENX", "SELECT", "SET", "SETEX", "SETNX", "SETRANGE", "STRLEN", "SUBSTR",
-             "SWAPDB", "TOUCH", "TTL", "TYPE", "UNLINK", "CLIENT", "CONFIG", "COMMAND", "MEMORY", "nosuch", "RANDOMKEY", "SCAN"]
+ALL_NAMES = [
+    "APPEND",
+    "COPY",
+    "DBSIZE",
+    "DECR",
+    "DECRBY",
+    "DEL",
+    "ECHO",
+    "EXISTS",
+    "EXPIRE",
+    "EXPIREAT",
+    "EXPIRETIME",
+    "FLUSHDB",
+    "GET",
+    "GETDEL",
+    "GETEX",
+    "GETRANGE",
+    "GETSET",
+    "INCR",
+    "INCRBY",
+    "INCRBYFLOAT",
+    "KEYS",
+    "LCS",
+    "MGET",
+    "MOVE",
+    "MSET",
+    "MSETNX",
+    "OBJECT",
+    "PERSIST",
+    "PEXPIRE",
+    "PEXPIREAT",
+    "PEXPIRETIME",
+    "PING",
+    "PSETEX",
+    "PTTL",
+    "RENAME",
+    "RENAMENX",
+    "SELECT",
+    "SET",
+    "SETEX",
+    "SETNX",
+    "SETRANGE",
+    "STRLEN",
+    "SUBSTR",
+    "SWAPDB",
+    "TOUCH",
+    "TTL",
+    "TYPE",
+    "UNLINK",
+    "CLIENT",
+    "CONFIG",
+    "COMMAND",
+    "MEMORY",
+    "nosuch",
+    "RANDOMKEY",
+    "SCAN",
+]
 
 
 class Generator:
@@ -30,13 +152,39 @@ class Generator:
 
     def __init__(self, random, key_count=40):
         self.random = random
-        self.keys = [f"k{number}" for number in range(key_count)] + ["", b"\x00\xff", "user:1:a", "user:2:b", "k" * 300, "K1"]
+        self.keys = [f"k{number}" for number in range(key_count)] + [
+            "",
+            b"\x00\xff",
+            "user:1:a",
+            "user:2:b",
+            "k" * 300,
+            "K1",
+        ]
         self.makers = [(weight, getattr(self, "_" + name)) for name, weight in self.WEIGHTS.items()]
 
     # How often each maker is asked. A maker covers a family of commands.
     WEIGHTS = {
-        "set": 14, "read": 14, "write": 10, "count": 12, "expire": 12, "times": 8, "many": 8, "range": 8, "lcs": 2, "getex": 6, "delete": 8,
-        "rename": 6, "copy": 5, "move": 3, "pattern": 4, "scan": 4, "object": 5, "connection": 4, "databases": 2, "flush": 1, "introspection": 3,
+        "set": 14,
+        "read": 14,
+        "write": 10,
+        "count": 12,
+        "expire": 12,
+        "times": 8,
+        "many": 8,
+        "range": 8,
+        "lcs": 2,
+        "getex": 6,
+        "delete": 8,
+        "rename": 6,
+        "copy": 5,
+        "move": 3,
+        "pattern": 4,
+        "scan": 4,
+        "object": 5,
+        "connection": 4,
+        "databases": 2,
+        "flush": 1,
+        "introspection": 3,
         "broken": 8,
     }
 
@@ -49,8 +197,11 @@ class Generator:
         return tuple(words)
 
     def commands(self, count):
-        """About `count` commands. A SET whose deadline has passed is followed by a look at its key: until then redis-server
-        keeps the dead key and counts it in DBSIZE for as long as its expiry cycle takes."""
+        """About `count` commands.
+
+        A SET whose deadline has passed is followed by a look at its key: until then redis-server keeps the dead key and
+        counts it in DBSIZE for as long as its expiry cycle takes.
+        """
         made = []
         while len(made) < count:
             words = self.command()
@@ -88,7 +239,9 @@ class Generator:
             return self.random.choice(FLOATS)
         if kind < 0.9:
             return self.random.randbytes(self.random.choice((0, 1, 3, 20, 43, 44, 45, 63, 64, 65, 100)))
-        return self.random.randbytes(1) * self.random.choice((255, 256, 1023, 1024, 4096, 16 * 1024, 16 * 1024 + 1, BIG - 1, BIG))
+        return self.random.randbytes(1) * self.random.choice(
+            (255, 256, 1023, 1024, 4096, 16 * 1024, 16 * 1024 + 1, BIG - 1, BIG)
+        )
 
     def _seconds(self, unit=1):
         kind = self.random.random()
@@ -115,7 +268,9 @@ class Generator:
     def _set(self):
         words = ["SET", self.key(), self.value()]
         while self._one_in(2) and len(words) < 9:
-            words += self.random.choice(([self._pick("NX", "XX", "GET", "KEEPTTL", "get", "nx")], self._expiry_option()))
+            words += self.random.choice(
+                ([self._pick("NX", "XX", "GET", "KEEPTTL", "get", "nx")], self._expiry_option())
+            )
         if self._one_in(40):
             words.append(self._pick("PERSIST", "", "EX", "bogus", "NX"))
         return words
@@ -125,18 +280,34 @@ class Generator:
 
     def _write(self):
         key = self.key()
-        return self.random.choice((
-            ("APPEND", key, self.value()), ("GETSET", key, self.value()), ("SETNX", key, self.value()), ("SETEX", key, self._seconds(), self.value()),
-            ("PSETEX", key, self._seconds(1000), self.value()), ("SETRANGE", key, self._offset(), self.value())))
+        return self.random.choice(
+            (
+                ("APPEND", key, self.value()),
+                ("GETSET", key, self.value()),
+                ("SETNX", key, self.value()),
+                ("SETEX", key, self._seconds(), self.value()),
+                ("PSETEX", key, self._seconds(1000), self.value()),
+                ("SETRANGE", key, self._offset(), self.value()),
+            )
+        )
 
     def _offset(self):
-        return self._pick("0", "1", "5", "44", "100", "4000", "-1", "", "abc", "536870912", "99999999999", "9223372036854775807")
+        return self._pick(
+            "0", "1", "5", "44", "100", "4000", "-1", "", "abc", "536870912", "99999999999", "9223372036854775807"
+        )
 
     def _count(self):
         key = self.key()
-        return self.random.choice((
-            ("INCR", key), ("DECR", key), ("INCRBY", key, self.integer()), ("DECRBY", key, self.integer()), ("INCRBYFLOAT", key, self.random.choice(FLOATS)),
-            ("INCRBYFLOAT", key, self.integer())))
+        return self.random.choice(
+            (
+                ("INCR", key),
+                ("DECR", key),
+                ("INCRBY", key, self.integer()),
+                ("DECRBY", key, self.integer()),
+                ("INCRBYFLOAT", key, self.random.choice(FLOATS)),
+                ("INCRBYFLOAT", key, self.integer()),
+            )
+        )
 
     def _expire(self):
         name = self._pick("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT")
@@ -175,7 +346,9 @@ class Generator:
             pair.append(self._pick("lcs1", "lcs2", "missing"))
         words = ["LCS", *pair]
         while self._one_in(2) and len(words) < 8:
-            words += self.random.choice((["LEN"], ["IDX"], ["idx"], ["WITHMATCHLEN"], ["MINMATCHLEN", self._pick("0", "1", "3", "-1", "x")]))
+            words += self.random.choice(
+                (["LEN"], ["IDX"], ["idx"], ["WITHMATCHLEN"], ["MINMATCHLEN", self._pick("0", "1", "3", "-1", "x")])
+            )
         return words
 
     def _getex(self):
@@ -212,7 +385,12 @@ class Generator:
 
     def _scan(self):
         if self._one_in(3):
-            return "SCAN", self._pick("0", "1", "12345", "18446744073709551615", "x", "", " 1"), "COUNT", self._pick("1", "10", "0", "-1", "x")
+            return (
+                "SCAN",
+                self._pick("0", "1", "12345", "18446744073709551615", "x", "", " 1"),
+                "COUNT",
+                self._pick("1", "10", "0", "-1", "x"),
+            )
         words = ["SCAN", "0"]
         if self._one_in(2):
             words += ["MATCH", self.random.choice(PATTERNS)]
@@ -221,12 +399,29 @@ class Generator:
         return [*words, "COUNT", WHOLE_SCAN_COUNT]
 
     def _object(self):
-        return self.random.choice((("OBJECT", self._pick("ENCODING", "encoding", "REFCOUNT", "IDLETIME", "FREQ"), self.key()), ("MEMORY", "USAGE", self.key())))
+        return self.random.choice(
+            (
+                ("OBJECT", self._pick("ENCODING", "encoding", "REFCOUNT", "IDLETIME", "FREQ"), self.key()),
+                ("MEMORY", "USAGE", self.key()),
+            )
+        )
 
     def _connection(self):
-        return self.random.choice((
-            ("PING",), ("PING", self.value()), ("ECHO", self.value()), ("HELLO",), ("TIME",), ("DBSIZE",), ("RANDOMKEY",), ("CLIENT", "GETNAME"), ("CLIENT", "ID"),
-            ("CLIENT", "SETNAME", self._pick("", "me", "a b", "x" * 50)), ("CLIENT", "NO-EVICT", self._pick("on", "off", "x"))))
+        return self.random.choice(
+            (
+                ("PING",),
+                ("PING", self.value()),
+                ("ECHO", self.value()),
+                ("HELLO",),
+                ("TIME",),
+                ("DBSIZE",),
+                ("RANDOMKEY",),
+                ("CLIENT", "GETNAME"),
+                ("CLIENT", "ID"),
+                ("CLIENT", "SETNAME", self._pick("", "me", "a b", "x" * 50)),
+                ("CLIENT", "NO-EVICT", self._pick("on", "off", "x")),
+            )
+        )
 
     def _databases(self):
         if self._one_in(2):
@@ -234,7 +429,9 @@ class Generator:
         return "SWAPDB", self._pick("0", "1", "2"), self._pick("0", "1", "2", "16", "x")
 
     def _flush(self):
-        return self.random.choice((("FLUSHDB",), ("FLUSHDB", "ASYNC"), ("FLUSHALL", "SYNC"), ("FLUSHDB", "bogus"), ("FLUSHALL", "a", "b")))
+        return self.random.choice(
+            (("FLUSHDB",), ("FLUSHDB", "ASYNC"), ("FLUSHALL", "SYNC"), ("FLUSHDB", "bogus"), ("FLUSHALL", "a", "b"))
+        )
 
     def _introspection(self):
         inner = self.command()
@@ -245,16 +442,21 @@ class Generator:
         if kind == 0:
             # A known command with words it was never meant to get.
             name = self.random.choice(ALL_NAMES)
-            return name, *[self.random.choice((self.key(), self._seconds(1000), "NX", "EX", "bogus")) for _ in range(self._broken_arity(name))]
+            return name, *[
+                self.random.choice((self.key(), self._seconds(1000), "NX", "EX", "bogus"))
+                for _ in range(self._broken_arity(name))
+            ]
         if kind == 1:
-            return self.random.choice(("nosuch", "", b"\x00", "get" * 50)), *[self.random.randbytes(self.random.randrange(60)) for _ in range(self.random.randrange(6))]
+            return self.random.choice(("nosuch", "", b"\x00", "get" * 50)), *[
+                self.random.randbytes(self.random.randrange(60)) for _ in range(self.random.randrange(6))
+            ]
         words = list(self.command())
         at_least = 2 if str(words[0]).upper() == "COMMAND" else 1  # bare, it describes all of a server
         del words[max(self.random.randrange(len(words)), at_least) :]
         return words
 
     def _broken_arity(self, name):
-        # A bare COMMAND describes every command of a server, and subcommands are made up nowhere else than in their makers.
+        # A bare COMMAND describes every command of a server; subcommands are made up only by their own makers.
         if name in ("MEMORY", "CONFIG", "CLIENT", "COMMAND"):
             return 1 if name == "COMMAND" else 0
         return self.random.randrange(0, 6)

@@ -1,7 +1,7 @@
 """The server under test and a real redis-server side by side: same requests to both, replies compared.
 
-Replies must be equal byte for byte. Where Redis itself promises no particular bytes (the order of KEYS, a TTL that shrinks
-while the request travels), a named rule from rules.py says what is compared instead.
+Replies must be equal byte for byte. Where Redis itself promises no particular bytes (the order of KEYS, a TTL that
+shrinks while the request travels), a named rule from rules.py says what is compared instead.
 """
 
 from support.resp import Closed, decode, encode
@@ -100,9 +100,20 @@ class Pair:
             ours = sorted(key for _, key in self.connections[0].ask("KEYS", "*")[1])
             assert ours == keys, f"keys of database {db} differ: {set(ours) ^ set(keys)}"
             for at in range(0, len(keys), 200):
-                self.compare([command for key in keys[at : at + 200] for command in (
-                    ("TYPE", key), ("OBJECT", "ENCODING", key), ("STRLEN", key), ("GET", key), ("PTTL", key),
-                    ("PEXPIRETIME", key))])
+                self.compare(
+                    [
+                        command
+                        for key in keys[at : at + 200]
+                        for command in (
+                            ("TYPE", key),
+                            ("OBJECT", "ENCODING", key),
+                            ("STRLEN", key),
+                            ("GET", key),
+                            ("PTTL", key),
+                            ("PEXPIRETIME", key),
+                        )
+                    ]
+                )
         self.compare([("SELECT", 0)])
 
 

@@ -4,7 +4,7 @@ A rule takes the two replies as trees (see support/resp.py) and says whether the
 reason; a command without a rule is compared byte for byte. Errors are always compared byte for byte.
 """
 
-# Both servers take the time themselves, the deadline is computed when the command runs: what a busy machine may put between.
+# Each server computes a deadline when it runs the command: this much a busy machine may put between the two.
 TOLERANCE_MS = 5000
 
 
@@ -31,11 +31,13 @@ def same_members(ours, theirs):
 
 def scan_shape(ours, theirs):
     """Cursors are opaque and a step may return any number of keys: only the shape is common."""
+
     def well_formed(tree):
         if tree[0] != "*" or len(tree[1]) != 2:
             return False
         (cursor_kind, cursor), (keys_kind, keys) = tree[1]
         return cursor_kind == "$" and cursor.isdigit() and keys_kind == "*" and all(kind == "$" for kind, _ in keys)
+
     return well_formed(ours) and well_formed(theirs)
 
 
@@ -51,10 +53,12 @@ def any_key(ours, theirs):
 
 def time_of_day(ours, theirs):
     """The clock goes on between the two answers."""
+
     def microseconds(tree):
         if tree[0] != "*" or len(tree[1]) != 2 or any(kind != "$" for kind, _ in tree[1]):
             return None
         return int(tree[1][0][1]) * 1_000_000 + int(tree[1][1][1])
+
     a, b = microseconds(ours), microseconds(theirs)
     return a is not None and b is not None and abs(a - b) <= TOLERANCE_MS * 1000
 
@@ -71,6 +75,7 @@ def positive_integer(ours, theirs):
 
 def hello(ours, theirs):
     """The versions differ by intent and ids are the server's own; everything else, its order included, is the same."""
+
     def masked(tree):
         items = list(tree[1])
         for at in range(0, len(items) - 1, 2):
@@ -79,17 +84,32 @@ def hello(ours, theirs):
             if items[at][1] == b"id":
                 items[at + 1] = "id of kind " + items[at + 1][0]
         return tree[0], items
+
     return ours[0] in "*%" and theirs[0] in "*%" and masked(ours) == masked(theirs)
 
 
 def command_info(ours, theirs):
     """Flags and categories are sets; tips changed between 7.0 and 7.2 and are checked by the integration tests."""
+
     def tidy(entry):
         if entry[1] is None or len(entry[1]) < 10:
             return entry
         name, arity, flags, first, last, step, categories, _tips, key_specs, subcommands = entry[1]
-        return (entry[0], name, arity, flags[0], sorted(flags[1]), first, last, step, categories[0], sorted(categories[1]),
-                key_specs, sorted(map(str, map(tidy, subcommands[1]))))
+        return (
+            entry[0],
+            name,
+            arity,
+            flags[0],
+            sorted(flags[1]),
+            first,
+            last,
+            step,
+            categories[0],
+            sorted(categories[1]),
+            key_specs,
+            sorted(map(str, map(tidy, subcommands[1]))),
+        )
+
     return ours[0] == theirs[0] == "*" and [tidy(entry) for entry in ours[1]] == [tidy(entry) for entry in theirs[1]]
 
 
@@ -115,8 +135,12 @@ BY_SUBCOMMAND = {
 
 
 def rule_for(words):
-    upper = [str(word if isinstance(word, str) else word.decode("latin-1")).upper()
-             if isinstance(word, (str, bytes)) else str(word) for word in words[:2]]
+    upper = [
+        str(word if isinstance(word, str) else word.decode("latin-1")).upper()
+        if isinstance(word, (str, bytes))
+        else str(word)
+        for word in words[:2]
+    ]
     if not upper:
         return None
     if upper[0] == "SCAN" and is_whole_scan(words):

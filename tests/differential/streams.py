@@ -77,7 +77,10 @@ STREAMS = {
     "data_with_crlf_inside": encode("ECHO", b"a\r\nb\r\n$1\r\n") + encode("PING"),
     "data_all_bytes": encode("ECHO", bytes(range(256))),
     "error_between_requests": encode("PING") + encode("NOSUCH", "a") + encode("GET") + encode("PING"),
-    "protocol_error_after_requests": encode("SET", "p", "1") + encode("INCR", "p") + b"*1\r\nx\r\n" + encode("INCR", "p"),
+    "protocol_error_after_requests": encode("SET", "p", "1")
+    + encode("INCR", "p")
+    + b"*1\r\nx\r\n"
+    + encode("INCR", "p"),
     "quit_between_requests": encode("PING") + encode("QUIT") + encode("PING"),
     "quit_with_arguments": encode("QUIT", "now") + encode("PING"),
     # Session state.
@@ -85,16 +88,40 @@ STREAMS = {
     "hello_3": encode("HELLO", "3") + encode("GET", "missing") + encode("MGET", "missing", "missing"),
     "hello_3_then_2": encode("HELLO", "3") + encode("GET", "missing") + encode("HELLO", "2") + encode("GET", "missing"),
     "hello_without_version": encode("HELLO") + encode("GET", "missing"),
-    "hello_bad_versions": encode("HELLO", "1") + encode("HELLO", "4") + encode("HELLO", "x") + encode("HELLO", "") + encode("GET", "missing"),
+    "hello_bad_versions": encode("HELLO", "1")
+    + encode("HELLO", "4")
+    + encode("HELLO", "x")
+    + encode("HELLO", "")
+    + encode("GET", "missing"),
     "hello_setname": encode("HELLO", "3", "SETNAME", "me") + encode("CLIENT", "GETNAME"),
-    "hello_wrong_password": encode("HELLO", "3", "AUTH", "default", "x") + encode("HELLO", "3", "AUTH", "nobody", "x") + encode("GET", "missing"),
-    "hello_syntax_error": encode("HELLO", "3", "AUTH", "default") + encode("HELLO", "3", "bogus") + encode("GET", "missing"),
+    "hello_wrong_password": encode("HELLO", "3", "AUTH", "default", "x")
+    + encode("HELLO", "3", "AUTH", "nobody", "x")
+    + encode("GET", "missing"),
+    "hello_syntax_error": encode("HELLO", "3", "AUTH", "default")
+    + encode("HELLO", "3", "bogus")
+    + encode("GET", "missing"),
     "hello_inline": b"HELLO 3\r\nGET missing\r\n",
-    "reset": encode("HELLO", "3") + encode("SELECT", "3") + encode("CLIENT", "SETNAME", "me") + encode("RESET") + encode("CLIENT", "GETNAME") + encode("GET", "missing"),
-    "reply_off": encode("CLIENT", "REPLY", "OFF") + encode("PING") + encode("NOSUCH") + encode("CLIENT", "REPLY", "ON") + encode("PING"),
+    "reset": encode("HELLO", "3")
+    + encode("SELECT", "3")
+    + encode("CLIENT", "SETNAME", "me")
+    + encode("RESET")
+    + encode("CLIENT", "GETNAME")
+    + encode("GET", "missing"),
+    "reply_off": encode("CLIENT", "REPLY", "OFF")
+    + encode("PING")
+    + encode("NOSUCH")
+    + encode("CLIENT", "REPLY", "ON")
+    + encode("PING"),
     "reply_skip": encode("CLIENT", "REPLY", "SKIP") + encode("PING") + encode("ECHO", "seen"),
-    "reply_skip_twice": encode("CLIENT", "REPLY", "SKIP") + encode("CLIENT", "REPLY", "SKIP") + encode("PING") + encode("ECHO", "seen"),
-    "reply_off_then_skip": encode("CLIENT", "REPLY", "OFF") + encode("CLIENT", "REPLY", "SKIP") + encode("PING") + encode("CLIENT", "REPLY", "ON") + encode("ECHO", "seen"),
+    "reply_skip_twice": encode("CLIENT", "REPLY", "SKIP")
+    + encode("CLIENT", "REPLY", "SKIP")
+    + encode("PING")
+    + encode("ECHO", "seen"),
+    "reply_off_then_skip": encode("CLIENT", "REPLY", "OFF")
+    + encode("CLIENT", "REPLY", "SKIP")
+    + encode("PING")
+    + encode("CLIENT", "REPLY", "ON")
+    + encode("ECHO", "seen"),
     "reply_off_then_quit": encode("CLIENT", "REPLY", "OFF") + encode("QUIT") + encode("PING"),
     "reply_off_then_reset": encode("CLIENT", "REPLY", "OFF") + encode("RESET") + encode("PING"),
     "reply_off_then_protocol_error": encode("CLIENT", "REPLY", "OFF") + b"*1\r\nx\r\n" + encode("PING"),
@@ -104,7 +131,10 @@ STREAMS = {
 # Replies that may not fit a socket's buffer: the client must read them before it turns its back.
 LARGE_STREAMS = {
     "inline_many_words": b"MGET " + b"k " * 5000 + b"\r\nPING\r\n",
-    "data_around_buffer_size": b"".join(encode("ECHO", b"y" * size) for size in (16 * KIB - 20, 16 * KIB, 16 * KIB + 1, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1)),
+    "data_around_buffer_size": b"".join(
+        encode("ECHO", b"y" * size)
+        for size in (16 * KIB - 20, 16 * KIB, 16 * KIB + 1, 32 * KIB - 1, 32 * KIB, 32 * KIB + 1)
+    ),
     "data_big": encode("ECHO", b"z" * (1024 * KIB)) + encode("PING"),
     "many_arguments": encode("MGET", *["missing"] * 20000),
     "many_requests": encode("PING") * 5000,
@@ -112,32 +142,100 @@ LARGE_STREAMS = {
 
 # Sent to servers that ask for a password: before it is given, requests are limited to 10 words of 16 KiB.
 UNAUTHENTICATED_STREAMS = {
-    "refused": encode("PING") + encode("GET", "x") + encode("NOSUCH") + encode("GET") + encode("ECHO", "a") + encode("COMMAND"),
+    "refused": encode("PING")
+    + encode("GET", "x")
+    + encode("NOSUCH")
+    + encode("GET")
+    + encode("ECHO", "a")
+    + encode("COMMAND"),
     "most_words": encode(*["x"] * 10) + encode("PING"),
     "too_many_words": encode(*["x"] * 11) + encode("PING"),
     "longest_word": encode("PING", "x" * 16384) + encode("PING"),
     "too_long_word": encode("PING", "x" * 16385) + encode("PING"),
-    "auth": encode("AUTH", "wrong") + encode("AUTH", "secret") + encode("ECHO", "in") + encode("MGET", *["missing"] * 11) + encode("AUTH", "wrong") + encode("ECHO", "still in"),
+    "auth": encode("AUTH", "wrong")
+    + encode("AUTH", "secret")
+    + encode("ECHO", "in")
+    + encode("MGET", *["missing"] * 11)
+    + encode("AUTH", "wrong")
+    + encode("ECHO", "still in"),
     "auth_default_user": encode("AUTH", "default", "secret") + encode("ECHO", "in"),
     "auth_unknown_user": encode("AUTH", "nobody", "secret") + encode("ECHO", "in"),
     "hello_auth": encode("HELLO", "3", "AUTH", "default", "secret", "SETNAME", "me") + encode("CLIENT", "GETNAME"),
     "hello_wrong_auth": encode("HELLO", "3", "AUTH", "default", "wrong") + encode("PING") + encode("HELLO", "3"),
-    "hello_without_auth": encode("HELLO") + encode("HELLO", "2") + encode("HELLO", "9") + encode("HELLO", "3", "SETNAME", "me"),
+    "hello_without_auth": encode("HELLO")
+    + encode("HELLO", "2")
+    + encode("HELLO", "9")
+    + encode("HELLO", "3", "SETNAME", "me"),
     "reset_logs_out": encode("AUTH", "secret") + encode("ECHO", "in") + encode("RESET") + encode("ECHO", "out"),
     "quit": encode("QUIT") + encode("PING"),
     "inline": b"AUTH secret\r\nECHO in\r\n",
 }
 
 # A pipeline with every kind of framing, to be cut anywhere.
-PIPELINE = (encode("SET", "cut", "a\r\nb") + b"GET cut\r\n" + encode("ECHO", "") + b"*0\r\n\r\n" + encode("NOSUCH", "x") + b"*-1\r\n" +
-            b'ECHO "q \\x41"\r\n' + encode("MGET", "cut", "missing") + encode("HELLO", "3") + encode("GET", "missing") + encode("APPEND", "cut", b"\xff\xfe"))
+PIPELINE = (
+    encode("SET", "cut", "a\r\nb")
+    + b"GET cut\r\n"
+    + encode("ECHO", "")
+    + b"*0\r\n\r\n"
+    + encode("NOSUCH", "x")
+    + b"*-1\r\n"
+    + b'ECHO "q \\x41"\r\n'
+    + encode("MGET", "cut", "missing")
+    + encode("HELLO", "3")
+    + encode("GET", "missing")
+    + encode("APPEND", "cut", b"\xff\xfe")
+)
 
 
 # What mutations put into a stream: framing in all its forms.
-TOKENS = [b"\r\n", b"\r", b"\n", b"*", b"$", b"*1\r\n", b"*2\r\n", b"*0\r\n", b"*-1\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$4\r\nPING\r\n", b"$1\r\n", b"$99\r\n", b'"', b"'", b" ", b"\\",
-          b":1\r\n", b"+OK\r\n", b"-", b"9", b"0", b"\xff", b"PING\r\n", b"*2147483648\r\n", b"$536870913\r\n", b"%1\r\n", b"\t"]
-REQUESTS = [("PING",), ("PING", "x"), ("ECHO", "hello"), ("SET", "m", "v"), ("GET", "m"), ("INCR", "c"), ("MGET", "m", "c", "x"), ("APPEND", "m", "\r\n"), ("GET",), ("STRLEN", "m"),
-            ("NOSUCH", "a b"), ("EXISTS", "m", "m"), ("DEL", "m"), ("SETRANGE", "m", "3", "x"), ("GETRANGE", "m", "0", "-1")]
+TOKENS = [
+    b"\r\n",
+    b"\r",
+    b"\n",
+    b"*",
+    b"$",
+    b"*1\r\n",
+    b"*2\r\n",
+    b"*0\r\n",
+    b"*-1\r\n",
+    b"$-1\r\n",
+    b"$0\r\n\r\n",
+    b"$4\r\nPING\r\n",
+    b"$1\r\n",
+    b"$99\r\n",
+    b'"',
+    b"'",
+    b" ",
+    b"\\",
+    b":1\r\n",
+    b"+OK\r\n",
+    b"-",
+    b"9",
+    b"0",
+    b"\xff",
+    b"PING\r\n",
+    b"*2147483648\r\n",
+    b"$536870913\r\n",
+    b"%1\r\n",
+    b"\t",
+]
+REQUESTS = [
+    ("PING",),
+    ("PING", "x"),
+    ("ECHO", "hello"),
+    ("SET", "m", "v"),
+    ("GET", "m"),
+    ("INCR", "c"),
+    ("MGET", "m", "c", "x"),
+    ("APPEND", "m", "\r\n"),
+    ("GET",),
+    ("STRLEN", "m"),
+    ("NOSUCH", "a b"),
+    ("EXISTS", "m", "m"),
+    ("DEL", "m"),
+    ("SETRANGE", "m", "3", "x"),
+    ("GETRANGE", "m", "0", "-1"),
+]
 
 
 def random_stream(random):

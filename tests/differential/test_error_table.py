@@ -2,8 +2,11 @@
 
 import pytest
 
-from .error_table import ANSWERS_OF_7_2, INVOCATIONS, SETUP
+from .error_table import KEY_INVOCATIONS, SETUP
 from .pair import show
+from .server_error_table import ANSWERS_OF_7_2, SERVER_INVOCATIONS
+
+INVOCATIONS = {**KEY_INVOCATIONS, **SERVER_INVOCATIONS}
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

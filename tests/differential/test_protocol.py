@@ -1,5 +1,5 @@
-"""The protocol, byte by byte: any stream of bytes, well-formed or not, gets the bytes that redis-server answers, and the
-connection is closed exactly when redis-server closes it."""
+"""The protocol, byte by byte: any stream of bytes, well-formed or not, gets the bytes that redis-server answers, and
+the connection is closed exactly when redis-server closes it."""
 
 import random
 import re
@@ -13,7 +13,10 @@ from .pair import Pair, show_reply
 from .streams import LARGE_STREAMS, PIPELINE, STREAMS, UNAUTHENTICATED_STREAMS, random_cuts, random_stream
 
 # HELLO names the version and a client id.
-MASKED = [(re.compile(rb"\$7\r\nversion\r\n\$\d+\r\n[\d.]+\r\n"), b"(version)"), (re.compile(rb"\$2\r\nid\r\n:\d+\r\n"), b"(id)")]
+MASKED = [
+    (re.compile(rb"\$7\r\nversion\r\n\$\d+\r\n[\d.]+\r\n"), b"(version)"),
+    (re.compile(rb"\$2\r\nid\r\n:\d+\r\n"), b"(id)"),
+]
 CLOSING = re.compile(rb"-ERR Protocol error")
 SENTINEL = encode("ECHO", "(sentinel)")
 
@@ -43,11 +46,15 @@ def converse(server, pieces, nudge, half_close):
 
 
 def check(pair, pieces, half_close=True):
-    replies = [converse(server, pieces, nudge, half_close) for server, nudge in zip((pair.larder, pair.reference), pair.connections)]
+    replies = [
+        converse(server, pieces, nudge, half_close)
+        for server, nudge in zip((pair.larder, pair.reference), pair.connections)
+    ]
     stream = b"".join(pieces)
     assert replies[0] == replies[1], (
         f"stream {show_reply(stream)}, sent in pieces of {[len(piece) for piece in pieces][:50]}\n"
-        f"    under test: {show_reply(replies[0])}\n    reference:  {show_reply(replies[1])}")
+        f"    under test: {show_reply(replies[0])}\n    reference:  {show_reply(replies[1])}"
+    )
     return replies[1]
 
 
@@ -73,10 +80,13 @@ def test_large_stream_is_answered_as_by_redis(pair, name):
             while not frames or frames[-1] != b"$10\r\n(sentinel)\r\n":
                 frames.append(connection.read_frame())
             return frames
+
     assert answer(pair.larder) == answer(pair.reference)
 
 
-@pytest.mark.parametrize("name", ["inline_quit", "quit_between_requests", "quit_with_arguments", "http_post", "http_host"])
+@pytest.mark.parametrize(
+    "name", ["inline_quit", "quit_between_requests", "quit_with_arguments", "http_post", "http_host"]
+)
 def test_connection_is_closed_without_waiting_for_the_client(pair, name):
     check(pair, [STREAMS[name]], half_close=False)
 
@@ -140,10 +150,21 @@ def small_bulk_pair(binary, reference):
     pair.stop()
 
 
-@pytest.mark.parametrize("stream", [
-    encode("ECHO", "x" * (1 << 20)), b"*2\r\n$4\r\nECHO\r\n$1048577\r\n", encode("SETRANGE", "k", 1048575, "x"), encode("SETRANGE", "k", 1048576, "x"),
-    encode("SET", "a", "x" * (1 << 20)) + encode("APPEND", "a", "") + encode("APPEND", "a", "x") + encode("STRLEN", "a"), b"*1048577\r\n",
-], ids=["longest", "too_long", "longest_by_setrange", "too_long_by_setrange", "too_long_by_append", "many_words"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        encode("ECHO", "x" * (1 << 20)),
+        b"*2\r\n$4\r\nECHO\r\n$1048577\r\n",
+        encode("SETRANGE", "k", 1048575, "x"),
+        encode("SETRANGE", "k", 1048576, "x"),
+        encode("SET", "a", "x" * (1 << 20))
+        + encode("APPEND", "a", "")
+        + encode("APPEND", "a", "x")
+        + encode("STRLEN", "a"),
+        b"*1048577\r\n",
+    ],
+    ids=["longest", "too_long", "longest_by_setrange", "too_long_by_setrange", "too_long_by_append", "many_words"],
+)
 def test_proto_max_bulk_len_limits_words_and_values(small_bulk_pair, stream):
     small_bulk_pair.open()
     check_stream(small_bulk_pair, stream)

@@ -34,7 +34,12 @@ def test_many_keys_are_the_same_after_growing_and_shrinking(pair, seed):
     """The generator stays on few keys; this goes through the sizes at which tables grow and shrink."""
     chooser = random.Random(seed)
     for round_size in (20000, 200, 5000):
-        pair.compare([("SET", f"key:{number}", number, *(("EX", "100000") if number % 7 == 0 else ())) for number in range(round_size)])
+        pair.compare(
+            [
+                ("SET", f"key:{number}", number, *(("EX", "100000") if number % 7 == 0 else ()))
+                for number in range(round_size)
+            ]
+        )
         pair.compare([("DBSIZE",)])
         doomed = chooser.sample(range(round_size), round_size * 9 // 10)
         for at in range(0, len(doomed), 500):

@@ -52,16 +52,42 @@ BAD_FILES = {
 
 # Command lines that are refused.
 BAD_LINES = [
-    ["--bogus"], ["--bogus", "1"], ["--bogus", "1", "2", "3"], ["--port"], ["--port", "abc"], ["--port", "1", "2"], ["--port 0", "--bogus"], ["--bogus 1"],
-    ["--port", "0", "--timeout", "-1"], ["--maxmemory", "1x"], ["--save", "60"], ["--save", "a b"], ["--loglevel", "x"], ["--port", ""],
-    ["--bind", "127.0.0.1", "--port", "0", "--appendonly", "maybe"], ["--requirepass", "a", "b"], ["--rename-command", "NOSUCH", "x"], ["--include"],
-    ["--maxclients", "0"], ["--port", "'1'2"], ["--port", "--port"], ["--client-output-buffer-limit", "normal", "0"],
-    ["--unixsocketperm", "8888"], ["--a b c"], ["--bogus", "a\"b"], ["--bogus", "a\nb"], ["--bogus", "a b"],
+    ["--bogus"],
+    ["--bogus", "1"],
+    ["--bogus", "1", "2", "3"],
+    ["--port"],
+    ["--port", "abc"],
+    ["--port", "1", "2"],
+    ["--port 0", "--bogus"],
+    ["--bogus 1"],
+    ["--port", "0", "--timeout", "-1"],
+    ["--maxmemory", "1x"],
+    ["--save", "60"],
+    ["--save", "a b"],
+    ["--loglevel", "x"],
+    ["--port", ""],
+    ["--bind", "127.0.0.1", "--port", "0", "--appendonly", "maybe"],
+    ["--requirepass", "a", "b"],
+    ["--rename-command", "NOSUCH", "x"],
+    ["--include"],
+    ["--maxclients", "0"],
+    ["--port", "'1'2"],
+    ["--port", "--port"],
+    ["--client-output-buffer-limit", "normal", "0"],
+    ["--unixsocketperm", "8888"],
+    ["--a b c"],
+    ["--bogus", 'a"b'],
+    ["--bogus", "a\nb"],
+    ["--bogus", "a b"],
 ]
 
 # Accepted command lines, and the directives to look at then. {dir} is the folder in which the server runs.
 GOOD_LINES = {
-    "several_words": (["--client-output-buffer-limit", "normal", "1mb", "2mb", "3"], "", ["client-output-buffer-limit"]),
+    "several_words": (
+        ["--client-output-buffer-limit", "normal", "1mb", "2mb", "3"],
+        "",
+        ["client-output-buffer-limit"],
+    ),
     "words_in_one": (["--maxclients 123", "--timeout 5"], "", ["maxclients", "timeout"]),
     "value_in_quotes": (["--requirepass", "a b"], "", ["requirepass"]),
     "later_wins": (["--timeout", "5", "--timeout", "6"], "", ["timeout"]),
@@ -70,14 +96,18 @@ GOOD_LINES = {
     "save_emptied": (["--save", ""], "", ["save"]),
     "upper_case_directive": (["--MAXCLIENTS", "77"], "", ["maxclients"]),
     "alias": (["--slave-priority", "7"], "", ["slave-priority", "replica-priority"]),
-    "memory_units": (["--maxmemory", "1gb", "--repl-backlog-size", "2MB", "--proto-max-bulk-len", "3m"], "", ["maxmemory", "repl-backlog-size", "proto-max-bulk-len"]),
+    "memory_units": (
+        ["--maxmemory", "1gb", "--repl-backlog-size", "2MB", "--proto-max-bulk-len", "3m"],
+        "",
+        ["maxmemory", "repl-backlog-size", "proto-max-bulk-len"],
+    ),
     "boolean_case": (["--lazyfree-lazy-expire", "YES"], "", ["lazyfree-lazy-expire"]),
     "value_beginning_with_dashes": (["--requirepass", "--secret"], "", ["requirepass"]),
     "value_that_is_dashes": (["--proc-title-template", "--my--title--template"], "", ["proc-title-template"]),
     "file": (["{dir}/c.conf"], "timeout 9\nmaxclients 55\n", ["timeout", "maxclients"]),
     "file_then_words": (["{dir}/c.conf", "--timeout", "10"], "timeout 9\nmaxclients 55\n", ["timeout", "maxclients"]),
     "file_comments_and_blanks": (["{dir}/c.conf"], "# x\n\n   timeout    9   \n\t# y\n", ["timeout"]),
-    "file_quotes": (["{dir}/c.conf"], "requirepass \"a \\x41\\n\\\"b\"\n", ["requirepass"]),
+    "file_quotes": (["{dir}/c.conf"], 'requirepass "a \\x41\\n\\"b"\n', ["requirepass"]),
     "file_single_quotes": (["{dir}/c.conf"], "requirepass 'a \\'b\\n'\n", ["requirepass"]),
     "file_empty_value": (["{dir}/c.conf"], 'requirepass ""\nsave ""\n', ["requirepass", "save"]),
     "file_later_wins": (["{dir}/c.conf"], "timeout 1\nTIMEOUT 2\n", ["timeout"]),
@@ -85,8 +115,11 @@ GOOD_LINES = {
     "file_include_overridden": (["{dir}/c.conf"], "include {dir}/more.conf\ntimeout 1\n", ["timeout", "maxclients"]),
     "include_on_command_line": (["--timeout", "1", "--include", "{dir}/more.conf"], "", ["timeout", "maxclients"]),
     "file_crlf": (["{dir}/c.conf"], "timeout 3\r\nmaxclients 44\r\n", ["timeout", "maxclients"]),
-    "file_aliases": (["{dir}/c.conf"], "slave-serve-stale-data no\nlist-max-ziplist-size -1\nlua-time-limit 7\n",
-                     ["replica-serve-stale-data", "list-max-listpack-size", "busy-reply-threshold"]),
+    "file_aliases": (
+        ["{dir}/c.conf"],
+        "slave-serve-stale-data no\nlist-max-ziplist-size -1\nlua-time-limit 7\n",
+        ["replica-serve-stale-data", "list-max-listpack-size", "busy-reply-threshold"],
+    ),
     "file_many_binds": (["{dir}/c.conf"], "bind 127.0.0.1 -::1\n", ["bind"]),
     "notify_events": (["--notify-keyspace-events", "KEA"], "", ["notify-keyspace-events"]),
     "rename": (["--rename-command", "GET", "FETCH", "--rename-command", "FLUSHALL", ""], "", ["timeout"]),
@@ -132,12 +165,16 @@ def test_bad_line_of_an_included_file_is_refused(binary, reference, tmp_path):
     check_refusal(binary, reference, [str(tmp_path / "c.conf")], tmp_path)
 
 
-@pytest.mark.parametrize("words", [["/nonexistent/c.conf"], ["--include", "/nonexistent/c.conf"]], ids=["given", "included"])
+@pytest.mark.parametrize(
+    "words", [["/nonexistent/c.conf"], ["--include", "/nonexistent/c.conf"]], ids=["given", "included"]
+)
 def test_missing_file_is_named(binary, reference, tmp_path, words):
     for which in (binary, reference):
         process = run_to_exit(which, words, tmp_path)
         assert process.returncode == 1
-        assert "can't open config file '/nonexistent/c.conf': No such file or directory" in process.stdout + process.stderr
+        assert (
+            "can't open config file '/nonexistent/c.conf': No such file or directory" in process.stdout + process.stderr
+        )
 
 
 @pytest.mark.parametrize("name", GOOD_LINES)
@@ -153,11 +190,18 @@ def test_good_configuration_means_the_same(request, binary, reference, tmp_path,
         request.node.servers_to_show = [server]
         try:
             connection = server.raw()
-            password = re.search(rb'requirepass\r\n\$\d+\r\n(.*)', connection.command("CONFIG", "GET", "requirepass"))
+            password = re.search(rb"requirepass\r\n\$\d+\r\n(.*)", connection.command("CONFIG", "GET", "requirepass"))
             if password is None:
-                seen.append([connection.command("AUTH", candidate) for candidate in ("a b", "a A\n\"b", "a 'b\\n", "--secret")])
+                seen.append(
+                    [connection.command("AUTH", candidate) for candidate in ("a b", 'a A\n"b', "a 'b\\n", "--secret")]
+                )
             seen.append([connection.command("CONFIG", "GET", directive) for directive in directives])
-            seen.append([connection.command(*command) for command in (("GET", "x"), ("FETCH", "x"), ("my set", "x", "y"), ("FLUSHALL",))])
+            seen.append(
+                [
+                    connection.command(*command)
+                    for command in (("GET", "x"), ("FETCH", "x"), ("my set", "x", "y"), ("FLUSHALL",))
+                ]
+            )
         finally:
             server.stop()
     half = len(seen) // 2
@@ -165,16 +209,34 @@ def test_good_configuration_means_the_same(request, binary, reference, tmp_path,
 
 
 # Defaults that differ between 7.0 and 7.2, or that depend on the machine, the build or this test's own options.
-OWN_DEFAULTS = {"port", "dir", "unixsocket", "bind", "enable-debug-command", "save", "pidfile", "logfile", "proc-title-template", "maxclients",
-                "locale-collate", "tls-protocols", "io-threads", "threads"}
+OWN_DEFAULTS = {
+    "port",
+    "dir",
+    "unixsocket",
+    "bind",
+    "enable-debug-command",
+    "save",
+    "pidfile",
+    "logfile",
+    "proc-title-template",
+    "maxclients",
+    "locale-collate",
+    "tls-protocols",
+    "io-threads",
+    "threads",
+}
 
 
 def test_every_directive_has_the_same_default(pair):
     """All the names of 7.0, which 7.2 knows too, are given back with the same default value."""
+
     def all_directives(connection):
         words = [word for _, word in connection.ask("CONFIG", "GET", "*")[1]]
         return {words[at].decode(): words[at + 1] for at in range(0, len(words), 2)}
+
     ours, theirs = map(all_directives, pair.connections)
     assert not theirs.keys() - ours.keys(), "directives that are not known"
-    different = {name: (ours[name], value) for name, value in theirs.items() if ours[name] != value and name not in OWN_DEFAULTS}
+    different = {
+        name: (ours[name], value) for name, value in theirs.items() if ours[name] != value and name not in OWN_DEFAULTS
+    }
     assert not different

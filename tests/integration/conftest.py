@@ -1,4 +1,4 @@
-"""Servers shared by the integration tests, one on a single thread and one on four, reached by TCP and by Unix socket."""
+"""Servers shared by the integration tests: on one thread and on four, reached by TCP and by Unix socket."""
 
 import pytest
 

@@ -9,8 +9,36 @@ from support.resp import Closed, encode
 from support.waiting import wait_until
 
 # What redis_exporter and people look at; 7.2 adds lib-name and lib-ver.
-LIST_FIELDS = ["id", "addr", "laddr", "fd", "name", "age", "idle", "flags", "db", "sub", "psub", "ssub", "multi", "qbuf", "qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp",
-               "obl", "oll", "omem", "tot-mem", "events", "cmd", "user", "redir", "resp"]
+LIST_FIELDS = [
+    "id",
+    "addr",
+    "laddr",
+    "fd",
+    "name",
+    "age",
+    "idle",
+    "flags",
+    "db",
+    "sub",
+    "psub",
+    "ssub",
+    "multi",
+    "qbuf",
+    "qbuf-free",
+    "argv-mem",
+    "multi-mem",
+    "rbs",
+    "rbp",
+    "obl",
+    "oll",
+    "omem",
+    "tot-mem",
+    "events",
+    "cmd",
+    "user",
+    "redir",
+    "resp",
+]
 
 
 def client_id(connection):
@@ -41,8 +69,16 @@ def test_list_tells_of_every_client(server, transport):
         connection.command(*words)
     (entry,) = [entry for entry in server.client(transport).client_list() if entry["name"] == "listed"]
     assert list(entry)[: len(LIST_FIELDS)] == LIST_FIELDS
-    assert (entry["id"], entry["db"], entry["resp"], entry["cmd"], entry["user"], entry["flags"], entry["multi"], entry["redir"]) == (
-        str(client_id(connection)), "3", "3", "hello", "default", "N" if transport == "tcp" else "U", "-1", "-1")
+    assert (
+        entry["id"],
+        entry["db"],
+        entry["resp"],
+        entry["cmd"],
+        entry["user"],
+        entry["flags"],
+        entry["multi"],
+        entry["redir"],
+    ) == (str(client_id(connection)), "3", "3", "hello", "default", "N" if transport == "tcp" else "U", "-1", "-1")
     if transport == "tcp":
         host, port = connection.socket.getsockname()
         assert entry["addr"] == f"{host}:{port}"
@@ -129,7 +165,12 @@ def test_kill_by_addresses(server):
 def test_kill_by_local_address_type_and_user(start_server):
     server = start_server(threads=2)
     killer = server.raw("unix")
-    for words in (("LADDR", f"127.0.0.1:{server.port}"), ("TYPE", "normal"), ("USER", "default"), ("LADDR", f"127.0.0.1:{server.port}", "TYPE", "normal", "USER", "default")):
+    for words in (
+        ("LADDR", f"127.0.0.1:{server.port}"),
+        ("TYPE", "normal"),
+        ("USER", "default"),
+        ("LADDR", f"127.0.0.1:{server.port}", "TYPE", "normal", "USER", "default"),
+    ):
         victims = [server.raw(), server.raw()]
         for victim in victims:
             assert is_open(victim)
@@ -186,7 +227,7 @@ def test_pause_stops_expiry_of_keys_that_writes_would_need(start_server):
     """While writes are paused no key vanishes; it is gone for readers all the same."""
     server = start_server(threads=2)
     controller = server.raw()
-    controller.command("SET", "k", "v", "PX", 60)
+    controller.command("SET", "k", "v", "PX", 400)
     controller.command("CLIENT", "PAUSE", 60_000, "WRITE")
     wait_until(lambda: controller.ask("GET", "k") == ("$", None), 5, "the deadline")
     assert controller.ask("DBSIZE") == (":", b"1")
@@ -203,7 +244,22 @@ def test_unblock_finds_nobody_blocked(server, transport):
 def test_help_lists_what_there_is(r):
     text = b"\n".join(r.execute_command("CLIENT", "HELP")).decode()
     assert text.startswith("CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
-    for subcommand in ("ID", "GETNAME", "SETNAME", "SETINFO", "INFO", "LIST", "KILL", "NO-EVICT", "NO-TOUCH", "REPLY", "PAUSE", "UNPAUSE", "UNBLOCK", "HELP"):
+    for subcommand in (
+        "ID",
+        "GETNAME",
+        "SETNAME",
+        "SETINFO",
+        "INFO",
+        "LIST",
+        "KILL",
+        "NO-EVICT",
+        "NO-TOUCH",
+        "REPLY",
+        "PAUSE",
+        "UNPAUSE",
+        "UNBLOCK",
+        "HELP",
+    ):
         assert f"\n{subcommand}" in text
 
 
@@ -219,6 +275,7 @@ def test_listing_while_clients_come_and_go(server):
                     assert connection.command("PING") == b"+PONG\r\n"
         except Exception as problem:  # noqa: BLE001 - reported by the test
             problems.append(problem)
+
     visitors = [threading.Thread(target=come_and_go) for _ in range(3)]
     for visitor in visitors:
         visitor.start()

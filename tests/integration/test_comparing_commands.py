@@ -47,7 +47,18 @@ def test_set_ifeq_takes_expiry_options(r):
     assert 0 < r.pttl("k") <= 100_000
 
 
-@pytest.mark.parametrize("words", [("NX", "IFEQ", "x"), ("XX", "IFEQ", "x"), ("IFEQ", "x", "NX"), ("IFEQ", "x", "XX"), ("IFEQ",), ("IFEQ", "x", "IFEQ", "y")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("NX", "IFEQ", "x"),
+        ("XX", "IFEQ", "x"),
+        ("IFEQ", "x", "NX"),
+        ("IFEQ", "x", "XX"),
+        ("IFEQ",),
+        ("IFEQ", "x", "IFEQ", "y"),
+    ],
+    ids=" ".join,
+)
 def test_set_ifeq_refuses_other_conditions(r, words):
     with pytest.raises(redis.ResponseError, match="syntax error"):
         r.execute_command("SET", "k", "v", *words)
@@ -104,10 +115,31 @@ def test_msetex_expiry_forms(r):
     assert r.ttl("a") > 0
 
 
-@pytest.mark.parametrize("words", [
-    (), (1,), (1, "a"), ("x", "a", "1"), (0, "a", "1"), (-1, "a", "1"), (2, "a", "1"), (2, "a", "1", "b"), (1, "a", "1", "NX", "XX"), (1, "a", "1", "EX"),
-    (1, "a", "1", "EX", 0), (1, "a", "1", "EX", -1), (1, "a", "1", "EX", "x"), (1, "a", "1", "EX", 1, "PX", 1), (1, "a", "1", "KEEPTTL", "EX", 1),
-    (1, "a", "1", "bogus"), (1, "a", "1", "b", "2"), (2**31, "a", "1"), (2**62, "a", "1")], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        (1,),
+        (1, "a"),
+        ("x", "a", "1"),
+        (0, "a", "1"),
+        (-1, "a", "1"),
+        (2, "a", "1"),
+        (2, "a", "1", "b"),
+        (1, "a", "1", "NX", "XX"),
+        (1, "a", "1", "EX"),
+        (1, "a", "1", "EX", 0),
+        (1, "a", "1", "EX", -1),
+        (1, "a", "1", "EX", "x"),
+        (1, "a", "1", "EX", 1, "PX", 1),
+        (1, "a", "1", "KEEPTTL", "EX", 1),
+        (1, "a", "1", "bogus"),
+        (1, "a", "1", "b", "2"),
+        (2**31, "a", "1"),
+        (2**62, "a", "1"),
+    ],
+    ids=str,
+)
 def test_msetex_refuses_what_makes_no_sense(r, words):
     with pytest.raises(redis.ResponseError):
         r.execute_command("MSETEX", *words)

@@ -65,7 +65,13 @@ def test_half_closed_client_still_gets_its_replies(server, transport):
 
 def test_client_reply_off_and_skip(server, transport):
     connection = server.raw(transport)
-    connection.send(encode("CLIENT", "REPLY", "OFF") + encode("SET", "k", "v") + encode("NOSUCH") + encode("CLIENT", "REPLY", "ON") + encode("GET", "k"))
+    connection.send(
+        encode("CLIENT", "REPLY", "OFF")
+        + encode("SET", "k", "v")
+        + encode("NOSUCH")
+        + encode("CLIENT", "REPLY", "ON")
+        + encode("GET", "k")
+    )
     assert connection.read_frame() == b"+OK\r\n"
     assert connection.read_frame() == b"$1\r\nv\r\n"
     connection.send(encode("CLIENT", "REPLY", "SKIP") + encode("SET", "k", "w") + encode("GET", "k"))
@@ -79,20 +85,42 @@ def locked(start_server):
 
 def test_nothing_but_authentication_is_allowed_without_password(locked):
     connection = locked.raw()
-    for words in (("PING",), ("GET", "k"), ("SET", "k", "v"), ("COMMAND",), ("CLIENT", "ID"), ("INFO",), ("CONFIG", "GET", "*"), ("FLUSHALL",), ("SHUTDOWN", "NOSAVE")):
+    for words in (
+        ("PING",),
+        ("GET", "k"),
+        ("SET", "k", "v"),
+        ("COMMAND",),
+        ("CLIENT", "ID"),
+        ("INFO",),
+        ("CONFIG", "GET", "*"),
+        ("FLUSHALL",),
+        ("SHUTDOWN", "NOSAVE"),
+    ):
         assert connection.command(*words) == b"-NOAUTH Authentication required.\r\n"
-    assert connection.command("HELLO", 3).startswith(b"-NOAUTH HELLO must be called with the client already authenticated")
+    assert connection.command("HELLO", 3).startswith(
+        b"-NOAUTH HELLO must be called with the client already authenticated"
+    )
     assert connection.command("RESET") == b"+RESET\r\n"
     assert connection.command("QUIT") == b"+OK\r\n"
 
 
 def test_auth_forms(locked):
     wrong = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
-    for words, answer in ((("AUTH", "secret"), b"+OK\r\n"), (("AUTH", "default", "secret"), b"+OK\r\n"), (("AUTH", "no"), wrong), (("AUTH", "default", "no"), wrong), (("AUTH", "nobody", "secret"), wrong),
-                          (("AUTH", ""), wrong), (("AUTH", "secret2"), wrong), (("AUTH", "secre"), wrong)):
+    for words, answer in (
+        (("AUTH", "secret"), b"+OK\r\n"),
+        (("AUTH", "default", "secret"), b"+OK\r\n"),
+        (("AUTH", "no"), wrong),
+        (("AUTH", "default", "no"), wrong),
+        (("AUTH", "nobody", "secret"), wrong),
+        (("AUTH", ""), wrong),
+        (("AUTH", "secret2"), wrong),
+        (("AUTH", "secre"), wrong),
+    ):
         connection = locked.raw()
         assert connection.command(*words) == answer
-        assert connection.command("PING") == (b"+PONG\r\n" if answer == b"+OK\r\n" else b"-NOAUTH Authentication required.\r\n")
+        assert connection.command("PING") == (
+            b"+PONG\r\n" if answer == b"+OK\r\n" else b"-NOAUTH Authentication required.\r\n"
+        )
 
 
 def test_hello_authenticates_and_names(locked):

@@ -26,7 +26,17 @@ def test_object_describes_an_entry(d):
         d.execute_command("DEBUG", "OBJECT", "missing")
 
 
-@pytest.mark.parametrize("words", [("SET-ACTIVE-EXPIRE", "1"), ("JMAP",), ("QUICKLIST-PACKED-THRESHOLD", "100B"), ("STRINGMATCH-LEN", "10", "*"), ("CHANGE-REPL-ID",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("SET-ACTIVE-EXPIRE", "1"),
+        ("JMAP",),
+        ("QUICKLIST-PACKED-THRESHOLD", "100B"),
+        ("STRINGMATCH-LEN", "10", "*"),
+        ("CHANGE-REPL-ID",),
+    ],
+    ids=" ".join,
+)
 def test_harmless_subcommands_do_not_bring_the_server_down(d, words):
     """Answered or refused: the server goes on either way."""
     try:

@@ -1,7 +1,7 @@
 """INFO: the fields that monitoring reads are there and true.
 
-The lists name what redis_exporter, Datadog's redisdb check, Telegraf and redis-py look up, as far as it has a truth to tell
-in a server without replication, persistence, pub/sub and eviction; those come with their features.
+The lists name what redis_exporter, Datadog's redisdb check, Telegraf and redis-py look up, as far as it has a truth to
+tell in a server without replication, persistence, pub/sub and eviction; those come with their features.
 """
 
 import os
@@ -14,13 +14,63 @@ from support.resp import encode
 from support.waiting import wait_until
 
 FIELDS = {
-    "server": ["redis_version", "redis_mode", "os", "arch_bits", "multiplexing_api", "process_id", "run_id", "tcp_port", "server_time_usec", "uptime_in_seconds", "uptime_in_days", "hz",
-               "executable", "config_file"],
-    "clients": ["connected_clients", "maxclients", "client_recent_max_input_buffer", "client_recent_max_output_buffer", "blocked_clients"],
-    "memory": ["used_memory", "used_memory_human", "used_memory_rss", "used_memory_rss_human", "used_memory_peak", "used_memory_peak_human", "used_memory_overhead", "used_memory_startup",
-               "used_memory_dataset", "total_system_memory", "total_system_memory_human", "maxmemory", "maxmemory_human", "maxmemory_policy", "mem_fragmentation_ratio", "mem_clients_normal", "mem_allocator"],
-    "stats": ["total_connections_received", "total_commands_processed", "instantaneous_ops_per_sec", "total_net_input_bytes", "total_net_output_bytes", "instantaneous_input_kbps",
-              "instantaneous_output_kbps", "rejected_connections", "expired_keys", "evicted_keys", "keyspace_hits", "keyspace_misses", "total_error_replies"],
+    "server": [
+        "redis_version",
+        "redis_mode",
+        "os",
+        "arch_bits",
+        "multiplexing_api",
+        "process_id",
+        "run_id",
+        "tcp_port",
+        "server_time_usec",
+        "uptime_in_seconds",
+        "uptime_in_days",
+        "hz",
+        "executable",
+        "config_file",
+    ],
+    "clients": [
+        "connected_clients",
+        "maxclients",
+        "client_recent_max_input_buffer",
+        "client_recent_max_output_buffer",
+        "blocked_clients",
+    ],
+    "memory": [
+        "used_memory",
+        "used_memory_human",
+        "used_memory_rss",
+        "used_memory_rss_human",
+        "used_memory_peak",
+        "used_memory_peak_human",
+        "used_memory_overhead",
+        "used_memory_startup",
+        "used_memory_dataset",
+        "total_system_memory",
+        "total_system_memory_human",
+        "maxmemory",
+        "maxmemory_human",
+        "maxmemory_policy",
+        "mem_fragmentation_ratio",
+        "mem_clients_normal",
+        "mem_allocator",
+    ],
+    "stats": [
+        "total_connections_received",
+        "total_commands_processed",
+        "instantaneous_ops_per_sec",
+        "total_net_input_bytes",
+        "total_net_output_bytes",
+        "instantaneous_input_kbps",
+        "instantaneous_output_kbps",
+        "rejected_connections",
+        "expired_keys",
+        "evicted_keys",
+        "keyspace_hits",
+        "keyspace_misses",
+        "total_error_replies",
+    ],
     "replication": ["role", "connected_slaves", "master_replid", "master_repl_offset"],
     "cpu": ["used_cpu_sys", "used_cpu_user"],
     "cluster": ["cluster_enabled"],
@@ -43,7 +93,18 @@ def test_form_is_sections_of_lines(server):
     kind, text = server.raw().ask("INFO")
     assert kind == "$"
     sections = re.findall(rb"^# (\w+)\r$", text, re.MULTILINE)
-    assert {b"Server", b"Clients", b"Memory", b"Persistence", b"Stats", b"Replication", b"CPU", b"Errorstats", b"Cluster", b"Keyspace"} <= set(sections)
+    assert {
+        b"Server",
+        b"Clients",
+        b"Memory",
+        b"Persistence",
+        b"Stats",
+        b"Replication",
+        b"CPU",
+        b"Errorstats",
+        b"Cluster",
+        b"Keyspace",
+    } <= set(sections)
     for line in text.split(b"\r\n"):
         assert line == b"" or line.startswith(b"# ") or re.fullmatch(rb"[a-zA-Z0-9_|.\-]+:.*", line), line
     connection = server.raw()
@@ -55,6 +116,7 @@ def test_form_is_sections_of_lines(server):
 def test_sections_are_chosen_by_name(r):
     def sections(*words):
         return set(re.findall(r"^# (\w+)", raw_info(r, *words), re.MULTILINE))
+
     assert sections("server") == {"Server"}
     assert sections("SERVER", "memory") == {"Server", "Memory"}
     assert sections("nothing") == set()
@@ -121,7 +183,15 @@ def test_commands_and_lookups_are_counted_exactly(start_server):
 def test_commandstats_and_errorstats_count(start_server):
     server = start_server(threads=4)
     for connection in [server.raw() for _ in range(4)]:
-        for words in (("SET", "k", "v"), ("GET", "k"), ("GET", "k"), ("INCR", "k"), ("GET",), ("NOSUCH",), ("CONFIG", "GET", "port")):
+        for words in (
+            ("SET", "k", "v"),
+            ("GET", "k"),
+            ("GET", "k"),
+            ("INCR", "k"),
+            ("GET",),
+            ("NOSUCH",),
+            ("CONFIG", "GET", "port"),
+        ):
             connection.command(*words)
     r = server.client()
     stats = r.info("commandstats")

@@ -17,10 +17,21 @@ def test_del_unlink_exists_touch_type(r):
     assert r.dbsize() == 0
 
 
-@pytest.mark.parametrize("pattern, expected", [
-    ("*", {"hello", "hallo", "hxllo", "heello", "h*llo", "a[b]"}), ("h?llo", {"hello", "hallo", "hxllo", "h*llo"}), ("h[ae]llo", {"hello", "hallo"}),
-    ("h[^e]llo", {"hallo", "hxllo", "h*llo"}), ("h[a-b]llo", {"hallo"}), ("h\\*llo", {"h*llo"}), ("a\\[b\\]", {"a[b]"}), ("*ll*", {"hello", "hallo", "hxllo", "heello", "h*llo"}),
-    ("nothing", set()), ("hello", {"hello"})])
+@pytest.mark.parametrize(
+    "pattern, expected",
+    [
+        ("*", {"hello", "hallo", "hxllo", "heello", "h*llo", "a[b]"}),
+        ("h?llo", {"hello", "hallo", "hxllo", "h*llo"}),
+        ("h[ae]llo", {"hello", "hallo"}),
+        ("h[^e]llo", {"hallo", "hxllo", "h*llo"}),
+        ("h[a-b]llo", {"hallo"}),
+        ("h\\*llo", {"h*llo"}),
+        ("a\\[b\\]", {"a[b]"}),
+        ("*ll*", {"hello", "hallo", "hxllo", "heello", "h*llo"}),
+        ("nothing", set()),
+        ("hello", {"hello"}),
+    ],
+)
 def test_keys_matches_glob_patterns(r, pattern, expected):
     r.mset({name: 1 for name in ("hello", "hallo", "hxllo", "heello", "h*llo", "a[b]")})
     assert {key.decode() for key in r.keys(pattern)} == expected
@@ -90,11 +101,15 @@ def test_databases_are_apart_and_move_swap_and_flush(server, transport):
         zero.execute_command("SELECT", 16)
 
 
-@pytest.mark.parametrize("name, unit, absolute", [("expire", 1, False), ("pexpire", 1000, False), ("expireat", 1, True), ("pexpireat", 1000, True)])
+@pytest.mark.parametrize(
+    "name, unit, absolute",
+    [("expire", 1, False), ("pexpire", 1000, False), ("expireat", 1, True), ("pexpireat", 1000, True)],
+)
 def test_expire_forms_and_their_conditions(r, name, unit, absolute):
     def expire(seconds, **condition):
         base = int(time.time()) if absolute else 0
         return getattr(r, name)("k", (base + seconds) * unit, **condition)
+
     r.set("k", "v")
     assert expire(1000, xx=True) is False
     assert expire(1000, gt=True) is False

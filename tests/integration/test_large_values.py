@@ -1,4 +1,4 @@
-"""Large values: intact in and out, also for readers so slow that the value is deleted or overwritten under their hands."""
+"""Large values: intact in and out, also when they are deleted or overwritten while slow readers still read them."""
 
 import hashlib
 import random
@@ -43,8 +43,23 @@ def test_large_value_sent_in_small_pieces(server, transport):
     assert connection.ask("GET", "big") == ("$", value)
 
 
-@pytest.mark.parametrize("change", [("DEL", "big"), ("UNLINK", "big"), ("SET", "big", "small"), ("APPEND", "big", "x" * 100), ("SETRANGE", "big", 0, "y" * 1000), ("FLUSHALL",), ("FLUSHALL", "ASYNC"),
-                                    ("GETDEL", "big"), ("RENAME", "other", "big"), ("PEXPIRE", "big", 0), ("SET", "big", "z" * 8 * MIB)], ids=lambda words: " ".join(str(word)[:10] for word in words))
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("DEL", "big"),
+        ("UNLINK", "big"),
+        ("SET", "big", "small"),
+        ("APPEND", "big", "x" * 100),
+        ("SETRANGE", "big", 0, "y" * 1000),
+        ("FLUSHALL",),
+        ("FLUSHALL", "ASYNC"),
+        ("GETDEL", "big"),
+        ("RENAME", "other", "big"),
+        ("PEXPIRE", "big", 0),
+        ("SET", "big", "z" * 8 * MIB),
+    ],
+    ids=lambda words: " ".join(str(word)[:10] for word in words),
+)
 def test_slow_reader_gets_the_value_as_it_was(server, change):
     """The reply is larger than the socket's buffers: most of it is still to be written when the value changes."""
     value = content(8 * MIB)
@@ -92,7 +107,10 @@ def test_mget_of_large_values(server, transport):
     connection = server.raw(transport)
     connection.command("MSET", *[word for number, value in enumerate(values) for word in (f"big{number}", value)])
     names = [f"big{number % 5}" for number in range(20)]
-    assert connection.ask("MGET", *names, "missing") == ("*", [("$", values[number % 5]) for number in range(20)] + [("$", None)])
+    assert connection.ask("MGET", *names, "missing") == (
+        "*",
+        [("$", values[number % 5]) for number in range(20)] + [("$", None)],
+    )
 
 
 def test_value_grown_by_append_and_setrange(server):

@@ -57,7 +57,8 @@ def test_scan_misses_no_staying_key_while_the_table_grows(r):
         start = next(steps, None)
         if start is not None:
             fill(r, "grow:", start, start + 600)
-    assert STAYING <= set(scan_all(r, 20, grow))
+
+    assert set(scan_all(r, 20, grow)) >= STAYING
 
 
 def test_scan_misses_no_staying_key_while_the_table_shrinks(r):
@@ -69,7 +70,8 @@ def test_scan_misses_no_staying_key_while_the_table_shrinks(r):
         start = next(steps, None)
         if start is not None:
             remove(r, "gone:", start, start + 1000)
-    assert STAYING <= set(scan_all(r, 20, shrink))
+
+    assert set(scan_all(r, 20, shrink)) >= STAYING
 
 
 def test_scan_misses_no_staying_key_while_writers_grow_and_shrink_the_table(server):
@@ -83,15 +85,16 @@ def test_scan_misses_no_staying_key_while_writers_grow_and_shrink_the_table(serv
         client = server.client()
         try:
             while not done.is_set():
-                fill(client, prefix, 0, 8000)
-                remove(client, prefix, 0, 8000)
+                fill(client, prefix, 0, 5000)
+                remove(client, prefix, 0, 5000)
         except Exception as problem:  # noqa: BLE001 - reported by the test
             problems.append(problem)
+
     writers = [threading.Thread(target=write, args=(f"w{number}:",)) for number in range(2)]
     for writer in writers:
         writer.start()
     try:
-        for count in (5, 50, 200):
+        for count in (10, 100):
             missing = STAYING - set(scan_all(r, count))
             assert not missing, f"{len(missing)} staying keys were not returned"
     finally:

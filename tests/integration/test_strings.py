@@ -12,7 +12,11 @@ def test_set_and_get_return_the_value(r):
     assert r.get("missing") is None
 
 
-@pytest.mark.parametrize("value", [b"", b"\x00", b"\r\n", bytes(range(256)), b"x" * 100_000, "ключ".encode()], ids=["empty", "nul", "crlf", "all_bytes", "long", "utf8"])
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\x00", b"\r\n", bytes(range(256)), b"x" * 100_000, "ключ".encode()],
+    ids=["empty", "nul", "crlf", "all_bytes", "long", "utf8"],
+)
 def test_any_bytes_are_a_key_and_a_value(r, value):
     r.set(value, value)
     assert r.get(value) == value
@@ -121,5 +125,7 @@ def test_lcs(r):
 
 def test_lcs_of_values_too_long_is_refused_not_attempted(r):
     r.mset({"a": "a" * 1_000_000, "b": "b" * 1_000_000})
-    with pytest.raises(redis.ResponseError, match="Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"):
+    with pytest.raises(
+        redis.ResponseError, match="Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+    ):
         r.lcs("a", "b")

@@ -54,7 +54,7 @@ def frame_end(data, at=0):
                 if kind == ord("|"):
                     pending += 1  # an attribute precedes the reply that it describes
             elif kind not in b"+-:_#,(":
-                raise ValueError(f"not a RESP frame: {bytes(data[at:at + 60])!r}")
+                raise ValueError(f"not a RESP frame: {bytes(data[at : at + 60])!r}")
             at = line_end + 2
     return at
 

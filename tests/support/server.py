@@ -49,7 +49,12 @@ def free_port():
 def run_to_exit(binary, words, cwd, stdin=None):
     """Runs a server that is expected to refuse its configuration; returns the finished process."""
     return subprocess.run(
-        [binary, *words], cwd=cwd, input=stdin, capture_output=True, text=True, timeout=120 if SANITIZED else 20,
+        [binary, *words],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120 if SANITIZED else 20,
         errors="replace",
     )
 
@@ -63,8 +68,9 @@ class Server:
     ready_by: "log" (its line in the output) or "ping", for servers that log elsewhere.
     """
 
-    def __init__(self, binary, threads=None, words=None, options=None, port=None, leading_words=(), ready_by="log",
-                 folder=None):
+    def __init__(
+        self, binary, threads=None, words=None, options=None, port=None, leading_words=(), ready_by="log", folder=None
+    ):
         self.binary = binary
         self.threads = threads
         self.ready_by = ready_by
@@ -73,6 +79,7 @@ class Server:
         self.output_path = self.folder / "output.log"
         self.process = None
         self.is_stopped = False
+        self.expected_status = 0  # what stop() demands; a test that brings about another end sets it
         self._connections = []
         for attempt in range(5):
             self.port = port or free_port()
@@ -104,8 +111,12 @@ class Server:
     def _start(self, words):
         with open(self.output_path, "wb") as output:
             self.process = subprocess.Popen(
-                [self.binary, *words], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                [self.binary, *words],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def _wait_ready(self):
@@ -149,7 +160,7 @@ class Server:
         return connection
 
     def client(self, transport="tcp", **arguments):
-        """A new redis-py client that never retries, so that a lost connection shows; closed with the others by close_connections() or stop().
+        """A new redis-py client that never retries, so that a lost connection shows; closed like raw().
 
         It speaks RESP2 unless told otherwise and sends nothing of its own accord while connecting.
         """
@@ -180,7 +191,7 @@ class Server:
         return self.process.returncode
 
     def stop(self, expect_running=True):
-        """Stops the server and removes its folder; raises when it had crashed, leaked or went down badly. Once is enough."""
+        """Stops the server and removes its folder; raises when it had crashed, leaked or went down badly."""
         self.close_connections()
         if self.is_stopped:
             return
@@ -196,7 +207,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
         if crashed:
             raise AssertionError(f"the server died (exit status {self.process.returncode})\n{log[-8000:]}")
-        if self.process.returncode != 0:
+        if self.process.returncode != self.expected_status:
             raise AssertionError(f"the server exited with status {self.process.returncode}\n{log[-8000:]}")
         if SANITIZER_REPORT.search(log):
             raise AssertionError(f"a sanitizer reported:\n{log[-20000:]}")
