@@ -273,7 +273,7 @@ def test_listing_while_clients_come_and_go(server):
             while not done.is_set():
                 with server.raw() as connection:
                     assert connection.command("PING") == b"+PONG\r\n"
-        except Exception as problem:  # noqa: BLE001 - reported by the test
+        except Exception as problem:  # reported by the test
             problems.append(problem)
 
     visitors = [threading.Thread(target=come_and_go) for _ in range(3)]

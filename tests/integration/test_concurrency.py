@@ -17,7 +17,7 @@ def in_parallel(count, work):
     def guarded(number):
         try:
             work(number)
-        except BaseException as problem:  # noqa: BLE001 - re-raised below
+        except BaseException as problem:  # re-raised below
             problems.append(problem)
 
     threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]

@@ -87,7 +87,7 @@ def test_scan_misses_no_staying_key_while_writers_grow_and_shrink_the_table(serv
             while not done.is_set():
                 fill(client, prefix, 0, 5000)
                 remove(client, prefix, 0, 5000)
-        except Exception as problem:  # noqa: BLE001 - reported by the test
+        except Exception as problem:  # reported by the test
             problems.append(problem)
 
     writers = [threading.Thread(target=write, args=(f"w{number}:",)) for number in range(2)]

@@ -143,6 +143,8 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.is_stopped = True
+        shutil.rmtree(self.folder, ignore_errors=True)
         raise AssertionError(f"{why} (exit status {self.process.returncode})\n--- output ---\n{log[-8000:]}")
 
     @property
