@@ -1,29 +1,30 @@
 /* A growing piece of text; see text.h. */
 #include "base/text.h"
 
+#include "base/mem.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { TEXT_FIRST_ROOM = 64 };
+enum { FIRST_ROOM = 128 }; /* bytes of the first allocation; each further one doubles */
 
 /* Makes place for `more` bytes and a terminator. */
 static bool reserve(struct text *text, size_t more)
 {
     if (text->is_cut)
         return false;
-    if (text->room > text->len && text->room - text->len > more)
-        return true;
-    if (more >= SIZE_MAX / 4 || text->len >= SIZE_MAX / 4) {
+    if (text->limit > 0 && more > text->limit - text->len) {
         text->is_cut = true;
         return false;
     }
-    size_t room = text->room ? text->room : TEXT_FIRST_ROOM;
-    while (room <= text->len + more)
+    if (more < text->room - text->len)
+        return true;
+    size_t room = text->room > 0 ? text->room : FIRST_ROOM;
+    while (room <= SIZE_MAX / 2 && room - text->len <= more)
         room *= 2;
-    char *at = realloc(text->at, room);
-    if (!at) {
+    char *at = room - text->len > more ? mem_realloc(text->at, room) : NULL;
+    if (at == NULL) {
         text->is_cut = true;
         return false;
     }
@@ -36,7 +37,7 @@ void text_append(struct text *text, bytes more)
 {
     if (!reserve(text, more.len))
         return;
-    if (more.len)
+    if (more.len > 0)
         memcpy(text->at + text->len, more.at, more.len);
     text->len += more.len;
     text->at[text->len] = '\0';
@@ -49,15 +50,22 @@ void text_append_char(struct text *text, char c)
 
 void text_append_format(struct text *text, const char *format, ...)
 {
+    size_t space = text->room - text->len;
     va_list arguments;
     va_start(arguments, format);
-    int len = vsnprintf(NULL, 0, format, arguments);
+    int len = vsnprintf(space > 0 ? text->at + text->len : NULL, space, format, arguments);
     va_end(arguments);
-    if (len < 0 || !reserve(text, (size_t)len))
+    bool has_fitted = len >= 0 && (size_t)len < space;
+    if (len < 0 || !reserve(text, (size_t)len)) {
+        if (text->at != NULL)
+            text->at[text->len] = '\0'; /* the attempt may have written over the terminator */
         return;
-    va_start(arguments, format);
-    vsnprintf(text->at + text->len, (size_t)len + 1, format, arguments);
-    va_end(arguments);
+    }
+    if (!has_fitted) {
+        va_start(arguments, format);
+        vsnprintf(text->at + text->len, (size_t)len + 1, format, arguments);
+        va_end(arguments);
+    }
     text->len += (size_t)len;
 }
 
@@ -65,12 +73,12 @@ void text_clear(struct text *text)
 {
     text->len = 0;
     text->is_cut = false;
-    if (text->at)
+    if (text->at != NULL)
         text->at[0] = '\0';
 }
 
 void text_free(struct text *text)
 {
-    free(text->at);
-    *text = (struct text){0};
+    mem_free(text->at);
+    *text = (struct text){.limit = text->limit};
 }

@@ -1,5 +1,6 @@
-/* A growing piece of text. Appending never fails visibly: when memory runs out the text remembers it (`is_cut`) and
-   ignores what follows, so that a caller checks once, at the end. A zeroed structure is an empty text. */
+/* A growing piece of text. Appending never fails visibly: when memory runs out or the limit is reached, the text
+   remembers it (`is_cut`) and ignores what follows, so that a caller checks once, at the end. A zeroed structure is an
+   empty text without a limit. Owned by one thread. */
 #ifndef LARDER_BASE_TEXT_H
 #define LARDER_BASE_TEXT_H
 
@@ -10,7 +11,8 @@ struct text {
     char *at;     /* owned, terminated by a zero byte; NULL while nothing was appended */
     size_t len;   /* bytes, without the terminator */
     size_t room;  /* bytes allocated */
-    bool is_cut;  /* memory ran out: the text lacks its end */
+    size_t limit; /* bytes that it may hold at most; 0: as many as memory allows */
+    bool is_cut;  /* something did not fit: the text lacks its end */
 };
 
 void text_append(struct text *text, bytes more);
