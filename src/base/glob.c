@@ -1,5 +1,5 @@
-/* Glob patterns; see glob.h. When a `*` has been passed and the rest does not fit, only the last `*` is tried again, one
-   byte further on: an earlier one cannot help, since whatever it would take, the last one can take as well. */
+/* Glob patterns; see glob.h. When a `*` has been passed and the rest does not fit, only the last `*` is tried again,
+   one byte further on: an earlier one cannot help, since whatever it would take, the last one can take as well. */
 #include "base/glob.h"
 
 static unsigned char fold(char c, bool ignore_case)

@@ -1,7 +1,7 @@
-/* Words in one line of text, with quotes: the rule that inline commands, configuration files and the command line share.
-   Words are separated by white space. Double quotes keep white space and know \n \r \t \b \a, \xHH and \ before any other
-   character; single quotes know \' alone. Quotes may open inside a word, but what follows a closing quote must be white
-   space or the end. */
+/* Words in one line of text, with quotes: the rule that inline commands, configuration files and the command line
+   share. Words are separated by white space. Double quotes keep white space and know \n \r \t \b \a, \xHH and \ before
+   any other character; single quotes know \' alone. Quotes may open inside a word, but what follows a closing quote
+   must be white space or the end. */
 #ifndef LARDER_BASE_SPLIT_H
 #define LARDER_BASE_SPLIT_H
 
