@@ -1,0 +1,591 @@
+/* CLIENT: what a client says about itself, and the commands that look at all clients, close them or hold them back.
+   Other sessions are seen through the registry alone, under its lock, and only their atomic fields and the texts that
+   the lock protects are read; a session is closed by telling its transport, never from here. */
+#include "commands/client.h"
+
+#include "base/num.h"
+#include "base/text.h"
+
+/* CLIENT LIST's text is bounded by the number of clients; this is what a reply may hold at most. */
+enum { LIST_MAX = 512 * 1024 * 1024 };
+
+/* What may stand in a name: it must fit between two spaces of CLIENT LIST. */
+static bool is_plain_text(bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] < '!' || text.at[i] > '~')
+            return false;
+    return true;
+}
+
+bool client_check_name(struct call *call, bytes name)
+{
+    if (is_plain_text(name))
+        return true;
+    reply_error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
+    return false;
+}
+
+size_t client_memory(const struct session *session)
+{
+    return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
+           atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+}
+
+/* The session of the next link that belongs to a client from outside and was not told to close, NULL at the end; under
+   the registry's lock. A client that was killed is gone for everybody, though its owner may not have come to it yet. */
+static struct session *next_client(struct session_registry *registry, struct list **link)
+{
+    while (*link != &registry->sessions) {
+        struct session *session = CONTAINER_OF(*link, struct session, in_registry);
+        *link = (*link)->next;
+        if (session->transport->is_network && !atomic_load_explicit(&session->must_close, memory_order_relaxed))
+            return session;
+    }
+    return NULL;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+struct client_figures client_measure(struct larder *engine)
+{
+    struct session_registry *registry = &engine->sessions;
+    struct client_figures figures = {0};
+    lock_take(&registry->lock);
+    struct list *link = registry->sessions.next;
+    for (struct session *session; (session = next_client(registry, &link)) != NULL;) {
+        size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
+        size_t output = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+        figures.count++;
+        figures.memory += client_memory(session);
+        figures.max_input = larger(figures.max_input, input);
+        figures.max_output = larger(figures.max_output, output);
+    }
+    lock_give(&registry->lock);
+    return figures;
+}
+
+/* ---- About oneself ---- */
+
+/* CLIENT ID: the number of this connection, never used twice. */
+void cmd_client_id(struct call *call)
+{
+    reply_integer(call, (int64_t)call->session->id);
+}
+
+/* CLIENT GETNAME: the name, or null. Only the owner changes it, so the owner needs no lock to read it. */
+void cmd_client_getname(struct call *call)
+{
+    const char *name = call->session->name;
+    if (name != NULL)
+        reply_bulk_text(call, name);
+    else
+        reply_null(call);
+}
+
+static void set_text(struct call *call, char **field, bytes text)
+{
+    if (session_set_text(call->session, field, text))
+        reply_ok(call);
+    else
+        reply_no_memory(call);
+}
+
+/* CLIENT SETNAME name: an empty one takes the name away. */
+void cmd_client_setname(struct call *call)
+{
+    if (client_check_name(call, ARG(2)))
+        set_text(call, &call->session->name, ARG(2));
+}
+
+/* CLIENT SETINFO LIB-NAME name | LIB-VER version: which client library this is. */
+void cmd_client_setinfo(struct call *call)
+{
+    struct session *session = call->session;
+    char **field;
+    if (call_is_word(call, 2, "lib-name")) {
+        field = &session->lib_name;
+    } else if (call_is_word(call, 2, "lib-ver")) {
+        field = &session->lib_version;
+    } else {
+        reply_error_format(call, "ERR Unrecognized option '%.*s'", (int)quoted_length(ARG(2)), ARG(2).at);
+        return;
+    }
+    if (!is_plain_text(ARG(3))) {
+        reply_error_format(call, "ERR %.*s cannot contain spaces, newlines or special characters.", (int)ARG(2).len,
+                           ARG(2).at);
+        return;
+    }
+    set_text(call, field, ARG(3));
+}
+
+/* CLIENT REPLY ON | OFF | SKIP */
+void cmd_client_reply(struct call *call)
+{
+    struct session *session = call->session;
+    if (call_is_word(call, 2, "on")) {
+        session_set_client_reply(session, CLIENT_REPLY_ON);
+        reply_ok(call);
+    } else if (call_is_word(call, 2, "off")) {
+        session_set_client_reply(session, CLIENT_REPLY_OFF);
+    } else if (call_is_word(call, 2, "skip")) {
+        if (session->client_reply != CLIENT_REPLY_OFF)
+            session_set_client_reply(session, CLIENT_REPLY_SKIP_NEXT);
+    } else {
+        reply_syntax_error(call);
+    }
+}
+
+static void set_switch(struct call *call, _Atomic bool *to)
+{
+    bool is_on = call_is_word(call, 2, "on");
+    if (!is_on && !call_is_word(call, 2, "off")) {
+        reply_syntax_error(call);
+        return;
+    }
+    atomic_store_explicit(to, is_on, memory_order_relaxed);
+    reply_ok(call);
+}
+
+/* CLIENT NO-EVICT ON | OFF: this client is not closed to win memory back. */
+void cmd_client_no_evict(struct call *call)
+{
+    set_switch(call, &call->session->no_evict);
+}
+
+/* CLIENT NO-TOUCH ON | OFF: this client's commands do not count as uses of the keys. */
+void cmd_client_no_touch(struct call *call)
+{
+    set_switch(call, &call->session->no_touch);
+}
+
+/* ---- Looking at clients ---- */
+
+enum client_type { CLIENT_UNKNOWN, CLIENT_NORMAL, CLIENT_MASTER, CLIENT_REPLICA, CLIENT_PUBSUB };
+
+static enum client_type type_by_name(bytes name)
+{
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {
+        {"normal", CLIENT_NORMAL}, {"slave", CLIENT_REPLICA}, {"replica", CLIENT_REPLICA},
+        {"pubsub", CLIENT_PUBSUB}, {"master", CLIENT_MASTER},
+    };
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (bytes_equal_nocase(name, bytes_of(types[i].name)))
+            return types[i].type;
+    return CLIENT_UNKNOWN;
+}
+
+/* There are no others yet that the engine knows of: it has no replication and no subscriptions. */
+static enum client_type type_of(const struct session *session)
+{
+    (void)session;
+    return CLIENT_NORMAL;
+}
+
+/* A type named by an argument; on failure the error has been replied. */
+static bool type_argument(struct call *call, size_t argument, enum client_type *type)
+{
+    *type = type_by_name(ARG(argument));
+    if (*type != CLIENT_UNKNOWN)
+        return true;
+    reply_error_format(call, "ERR Unknown client type '%.*s'", (int)quoted_length(ARG(argument)), ARG(argument).at);
+    return false;
+}
+
+enum { FLAGS_SIZE = 4 };
+
+static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
+{
+    char *at = flags;
+    if (session->is_unix)
+        *at++ = 'U';
+    if (atomic_load_explicit(&session->no_evict, memory_order_relaxed))
+        *at++ = 'e';
+    if (atomic_load_explicit(&session->no_touch, memory_order_relaxed))
+        *at++ = 'T';
+    if (at == flags)
+        *at++ = 'N';
+    *at = '\0';
+}
+
+/* The name of the command that the session ran last. The two fields are written one after the other, so they are taken
+   together only if they belong together. */
+static void format_last_command(const struct session *session, char *name, size_t size)
+{
+    const struct command *command = atomic_load_explicit(&session->last_command, memory_order_relaxed);
+    const struct command *container = atomic_load_explicit(&session->last_container, memory_order_relaxed);
+    if (command == NULL) {
+        command_full_name(NULL, &(struct command){.name = "NULL"}, name, size);
+        return;
+    }
+    if (container != NULL && command_find_subcommand(container, bytes_of(command->name)) != command)
+        container = NULL;
+    command_full_name(container, command, name, size);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+/* Appends one client's line; under the registry's lock. Arguments are slices of the input and replies go to the
+   transport as they are, so what Redis counts for copies of them is 0. */
+static void describe(struct text *text, const struct session *session, int64_t now_ms)
+{
+    char flags[FLAGS_SIZE];
+    char command[128];
+    format_flags(session, flags);
+    format_last_command(session, command, sizeof(command));
+    size_t query = atomic_load_explicit(&session->query_bytes, memory_order_relaxed);
+    size_t capacity = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
+    size_t out_bytes = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+    text_append_format(text, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u ",
+                       (unsigned long long)session->id, session->address, session->local_address, session->fd,
+                       or_empty(session->name), (long long)(now_ms - session->created_ms) / 1000,
+                       (long long)(now_ms - atomic_load_explicit(&session->last_use_ms, memory_order_relaxed)) / 1000,
+                       flags, (unsigned)atomic_load_explicit(&session->db, memory_order_relaxed));
+    text_append_format(
+        text,
+        "sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
+        "omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+        query, capacity > query ? capacity - query : 0,
+        atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, client_memory(session),
+        out_bytes > 0 ? "rw" : "r", command, atomic_load_explicit(&session->protocol, memory_order_relaxed),
+        or_empty(session->lib_name), or_empty(session->lib_version));
+}
+
+/* Replies a text and frees it. */
+static void reply_text(struct call *call, struct text *text)
+{
+    if (text->is_cut)
+        reply_no_memory(call);
+    else
+        reply_verbatim(call, text_bytes(text));
+    text_free(text);
+}
+
+/* CLIENT INFO: the line that CLIENT LIST has for this client. */
+void cmd_client_info(struct call *call)
+{
+    struct text text = {.limit = LIST_MAX};
+    lock_take(&call->engine->sessions.lock);
+    describe(&text, call->session, call->now_ms);
+    lock_give(&call->engine->sessions.lock);
+    reply_text(call, &text);
+}
+
+static void list_type(struct call *call, struct text *text, enum client_type type)
+{
+    struct session_registry *registry = &call->engine->sessions;
+    lock_take(&registry->lock);
+    struct list *link = registry->sessions.next;
+    for (struct session *session; (session = next_client(registry, &link)) != NULL;)
+        if (type == CLIENT_UNKNOWN || type_of(session) == type)
+            describe(text, session, call->now_ms);
+    lock_give(&registry->lock);
+}
+
+/* The lock is taken for each of them anew: a long list of ids must not keep others from connecting. */
+static void list_id(struct call *call, struct text *text, int64_t id)
+{
+    struct session_registry *registry = &call->engine->sessions;
+    lock_take(&registry->lock);
+    struct list *link = registry->sessions.next;
+    struct session *session;
+    while ((session = next_client(registry, &link)) != NULL && (int64_t)session->id != id)
+        continue;
+    if (session != NULL)
+        describe(text, session, call->now_ms);
+    lock_give(&registry->lock);
+}
+
+/* CLIENT LIST [TYPE type] | [ID id [id ...]]: a line for each client. */
+void cmd_client_list(struct call *call)
+{
+    struct text text = {.limit = LIST_MAX};
+    enum client_type type = CLIENT_UNKNOWN;
+    if (call->argc > 3 && call_is_word(call, 2, "id")) {
+        for (size_t i = 3; i < call->argc; i++) {
+            int64_t id;
+            if (!num_parse_int64(ARG(i), &id)) {
+                reply_error(call, "ERR Invalid client ID");
+                text_free(&text);
+                return;
+            }
+            list_id(call, &text, id);
+        }
+    } else if (call->argc == 2) {
+        list_type(call, &text, type);
+    } else if (call->argc == 4 && call_is_word(call, 2, "type")) {
+        if (!type_argument(call, 3, &type))
+            return;
+        list_type(call, &text, type);
+    } else {
+        reply_syntax_error(call);
+        return;
+    }
+    reply_text(call, &text);
+}
+
+/* ---- Closing clients ---- */
+
+/* Which clients are meant; what is not asked for is NULL, 0 or CLIENT_UNKNOWN. */
+struct kill_filter {
+    const bytes *address;
+    const bytes *local_address;
+    int64_t id;
+    enum client_type type;
+    bool skips_me;
+};
+
+static bool id_argument(struct call *call, size_t argument, int64_t *id)
+{
+    if (num_parse_int64(ARG(argument), id) && *id >= 1)
+        return true;
+    reply_error(call, "ERR client-id should be greater than 0");
+    return false;
+}
+
+/* Every client is the user `default`, so this filter lets all of them through or is refused. */
+static bool user_argument(struct call *call, size_t argument)
+{
+    if (bytes_equal(ARG(argument), BYTES("default")))
+        return true;
+    reply_error_format(call, "ERR No such user '%.*s'", (int)quoted_length(ARG(argument)), ARG(argument).at);
+    return false;
+}
+
+static bool skip_argument(struct call *call, size_t argument, bool *skips_me)
+{
+    *skips_me = call_is_word(call, argument, "yes");
+    if (*skips_me || call_is_word(call, argument, "no"))
+        return true;
+    reply_syntax_error(call);
+    return false;
+}
+
+/* One option with its value; on failure the error has been replied. */
+static bool parse_kill_option(struct call *call, size_t i, struct kill_filter *filter)
+{
+    if (call_is_word(call, i, "id"))
+        return id_argument(call, i + 1, &filter->id);
+    if (call_is_word(call, i, "type"))
+        return type_argument(call, i + 1, &filter->type);
+    if (call_is_word(call, i, "user"))
+        return user_argument(call, i + 1);
+    if (call_is_word(call, i, "skipme"))
+        return skip_argument(call, i + 1, &filter->skips_me);
+    if (call_is_word(call, i, "addr")) {
+        filter->address = &ARG(i + 1);
+        return true;
+    }
+    if (call_is_word(call, i, "laddr")) {
+        filter->local_address = &ARG(i + 1);
+        return true;
+    }
+    reply_syntax_error(call);
+    return false;
+}
+
+static bool parse_kill(struct call *call, struct kill_filter *filter)
+{
+    *filter = (struct kill_filter){.skips_me = true};
+    for (size_t i = 2; i < call->argc; i += 2) {
+        if (i + 1 == call->argc) {
+            reply_syntax_error(call);
+            return false;
+        }
+        if (!parse_kill_option(call, i, filter))
+            return false;
+    }
+    return true;
+}
+
+static bool is_meant(const struct kill_filter *filter, const struct session *session)
+{
+    if (filter->address != NULL && !bytes_equal(*filter->address, bytes_of(session->address)))
+        return false;
+    if (filter->local_address != NULL && !bytes_equal(*filter->local_address, bytes_of(session->local_address)))
+        return false;
+    if (filter->type != CLIENT_UNKNOWN && type_of(session) != filter->type)
+        return false;
+    return filter->id == 0 || (int64_t)session->id == filter->id;
+}
+
+/* Closes the clients that are meant, oneself after the reply; returns how many. */
+static int64_t kill_clients(struct call *call, const struct kill_filter *filter)
+{
+    struct session_registry *registry = &call->engine->sessions;
+    int64_t killed = 0;
+    lock_take(&registry->lock);
+    struct list *link = registry->sessions.next;
+    for (struct session *session; (session = next_client(registry, &link)) != NULL;) {
+        bool is_me = session == call->session;
+        if (!is_meant(filter, session) || (is_me && filter->skips_me))
+            continue;
+        killed++;
+        if (is_me) {
+            session->close_after_reply = true;
+        } else {
+            atomic_store_explicit(&session->must_close, true, memory_order_release);
+            session->transport->interrupt(session);
+        }
+    }
+    lock_give(&registry->lock);
+    return killed;
+}
+
+/* CLIENT KILL address, replied with OK or an error; or CLIENT KILL filter value [filter value ...], with a number. */
+void cmd_client_kill(struct call *call)
+{
+    struct kill_filter filter = {0};
+    if (call->argc == 3) {
+        filter.address = &ARG(2);
+        if (kill_clients(call, &filter) > 0)
+            reply_ok(call);
+        else
+            reply_error(call, "ERR No such client");
+        return;
+    }
+    if (parse_kill(call, &filter))
+        reply_integer(call, kill_clients(call, &filter));
+}
+
+/* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]. No command blocks, so there is nobody to unblock: 0. */
+void cmd_client_unblock(struct call *call)
+{
+    int64_t id;
+    if (call->argc > 4) {
+        reply_subcommand_error(call);
+    } else if (call->argc == 4 && !call_is_word(call, 3, "timeout") && !call_is_word(call, 3, "error")) {
+        reply_error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    } else if (call_integer(call, 2, &id)) {
+        reply_integer(call, 0);
+    }
+}
+
+/* ---- Holding clients back ---- */
+
+/* A timeout in milliseconds, as a time of the engine's clock; 0 stays 0. */
+static bool timeout_argument(struct call *call, size_t argument, int64_t *until_ms)
+{
+    int64_t timeout_ms;
+    const char *error = NULL;
+    if (!num_parse_int64(ARG(argument), &timeout_ms))
+        error = "ERR timeout is not an integer or out of range";
+    else if (timeout_ms < 0)
+        error = "ERR timeout is negative";
+    else if (timeout_ms > INT64_MAX - call->now_ms)
+        error = "ERR timeout is out of range";
+    if (error != NULL) {
+        reply_error(call, error);
+        return false;
+    }
+    *until_ms = timeout_ms > 0 ? call->now_ms + timeout_ms : 0;
+    return true;
+}
+
+/* Mode and time belong together, so those who change them take the registry's lock; the dispatcher reads both without
+   it, and may for an instant see the new time with the old mode. */
+static void pause_clients(struct call *call, int mode, int64_t until_ms)
+{
+    struct larder *engine = call->engine;
+    lock_take(&engine->sessions.lock);
+    if (engine_is_paused(engine, call->now_ms)) {
+        int present = atomic_load_explicit(&engine->pause_mode, memory_order_relaxed);
+        int64_t present_until_ms = atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed);
+        mode = mode > present ? mode : present;
+        until_ms = until_ms > present_until_ms ? until_ms : present_until_ms;
+    }
+    atomic_store_explicit(&engine->pause_until_ms, until_ms, memory_order_relaxed);
+    atomic_store_explicit(&engine->pause_mode, mode, memory_order_relaxed);
+    lock_give(&engine->sessions.lock);
+}
+
+/* CLIENT PAUSE timeout-ms [WRITE | ALL]: a pause that is on already is never shortened or weakened. */
+void cmd_client_pause(struct call *call)
+{
+    int mode = PAUSE_ALL;
+    int64_t until_ms;
+    if (call->argc > 4) {
+        reply_subcommand_error(call);
+        return;
+    }
+    if (call->argc == 4) {
+        mode = call_is_word(call, 3, "write") ? PAUSE_WRITES : PAUSE_ALL;
+        if (mode == PAUSE_ALL && !call_is_word(call, 3, "all")) {
+            reply_error(call, "ERR CLIENT PAUSE mode must be WRITE or ALL");
+            return;
+        }
+    }
+    if (!timeout_argument(call, 2, &until_ms))
+        return;
+    pause_clients(call, mode, until_ms);
+    reply_ok(call);
+}
+
+/* CLIENT UNPAUSE: ends a pause at once. */
+void cmd_client_unpause(struct call *call)
+{
+    struct larder *engine = call->engine;
+    lock_take(&engine->sessions.lock);
+    atomic_store_explicit(&engine->pause_mode, PAUSE_NONE, memory_order_relaxed);
+    atomic_store_explicit(&engine->pause_until_ms, 0, memory_order_relaxed);
+    lock_give(&engine->sessions.lock);
+    engine_wake_workers(engine);
+    reply_ok(call);
+}
+
+void cmd_client_help(struct call *call)
+{
+    static const char *const lines[] = {
+        "GETNAME",
+        "    The name of this connection.",
+        "ID",
+        "    The number of this connection.",
+        "INFO",
+        "    The line of CLIENT LIST about this connection.",
+        "KILL <ip:port>",
+        "    Close the connection from that address.",
+        "KILL <filter> <value> [<filter> <value> [...]]",
+        "    Close the connections that pass all filters:",
+        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "      come from that address",
+        "    * ID <client-id>",
+        "      have that number",
+        "    * LADDR (<ip:port>|<unixsocket>:0)",
+        "      arrived at that address of the server",
+        "    * SKIPME (YES|NO)",
+        "      leave this connection out (default: yes)",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      are of that type",
+        "    * USER <username>",
+        "      authenticated as that user",
+        "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)|ID <client-id> [...]]",
+        "    A line for each client, or for those of a type, or for those numbers.",
+        "NO-EVICT (ON|OFF)",
+        "    Do not close this connection to win memory back.",
+        "NO-TOUCH (ON|OFF)",
+        "    Do not count this connection's commands as uses of the keys.",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "    Hold back all clients, or their writes, for <timeout> milliseconds.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Answer every command, none, or all but the next.",
+        "SETINFO (LIB-NAME|LIB-VER) <text>",
+        "    Say which client library this is.",
+        "SETNAME <name>",
+        "    Name this connection.",
+        "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+        "    Make a waiting client go on.",
+        "UNPAUSE",
+        "    End a pause.",
+        NULL,
+    };
+    reply_help(call, lines);
+}
