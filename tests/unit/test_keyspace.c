@@ -129,7 +129,8 @@ static int64_t draw_deadline(struct world *world)
 {
     if (one_in(&world->random, 10))
         return NO_DEADLINE - 1 - (int64_t)random_below(&world->random, 1000);
-    return world->now_ms + 1 + (int64_t)(random_next(&world->random) >> between(&world->random, 40, 60));
+    int64_t deadline_ms = world->now_ms + 1 + (int64_t)(random_next(&world->random) >> between(&world->random, 40, 60));
+    return one_in(&world->random, 4) ? deadline_ms - deadline_ms % WHEEL_TICK_MS + WHEEL_TICK_MS : deadline_ms;
 }
 
 static void put(struct world *world, size_t db, size_t i)
@@ -584,6 +585,22 @@ static void use_is_remembered(void **state)
     world_close(&world);
 }
 
+static void a_value_that_shrank_gives_memory_back(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, __func__, 1, false);
+    ks_lock_all(&world.ks);
+    static const char value[1000];
+    struct ks_key key = look_up(&world, 0, 1);
+    assert_int_equal(ks_put_string(&key, (bytes){value, sizeof(value)}, STRING_RAW, NO_DEADLINE, world.now_ms), KS_OK);
+    assert_true(ks_measure(&world.ks, 0).entry_bytes > 1000);
+    assert_int_equal(ks_put_string(&key, (bytes){value, 10}, STRING_RAW, NO_DEADLINE, world.now_ms), KS_OK);
+    assert_true(ks_measure(&world.ks, 0).entry_bytes < 200);
+    ks_unlock_all(&world.ks);
+    world_close(&world);
+}
+
 struct prefetching {
     const struct keyspace *ks;
     _Atomic bool must_stop;
@@ -635,6 +652,7 @@ int main(void)
         cmocka_unit_test(a_flush_is_given_back_in_portions),
         cmocka_unit_test(a_large_value_is_shared_by_its_copy_and_changed_apart),
         cmocka_unit_test(use_is_remembered),
+        cmocka_unit_test(a_value_that_shrank_gives_memory_back),
         cmocka_unit_test(prefetching_needs_no_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,6 +223,23 @@ static void a_steady_clock_meets_far_deadlines(void **state)
     world_close(&world);
 }
 
+/* Also where the highest digit is about to wrap around, as it does every 35 years. */
+static void far_deadlines_cost_almost_nothing_until_they_are_near(void **state)
+{
+    (void)state;
+    struct world world;
+    const int64_t wrap_ms = (1LL << (WHEEL_SLOT_BITS * (WHEEL_COARSE_LEVELS + 1))) * WHEEL_TICK_MS;
+    const int64_t hour_ms = 3600 * 1000;
+    world_open(&world, __func__, 2 * wrap_ms - 2 * hour_ms);
+    for (size_t i = 0; i < NODES; i++)
+        add(&world, &world.timers[i], 2 * wrap_ms + (int64_t)(i + 1) * 100 * hour_ms);
+    size_t used = 0;
+    for (const int64_t end_ms = world.now_ms + hour_ms; world.now_ms < end_ms; world.now_ms += 20000)
+        used += 10 * NODES - wheel_advance(&world.wheel, world.now_ms, 10 * NODES, take_due, &world);
+    assert_true(used <= 2 * NODES);
+    world_close(&world);
+}
+
 static void a_budget_of_one_handles_one_node(void **state)
 {
     (void)state;
@@ -267,6 +284,7 @@ int main(void)
         cmocka_unit_test(keeps_its_promise_when_the_clock_goes_back),
         cmocka_unit_test(jumps_of_years_are_exact),
         cmocka_unit_test(a_steady_clock_meets_far_deadlines),
+        cmocka_unit_test(far_deadlines_cost_almost_nothing_until_they_are_near),
         cmocka_unit_test(a_budget_of_one_handles_one_node),
         cmocka_unit_test(a_node_moved_in_memory_is_still_handed_out),
     };
