@@ -39,7 +39,8 @@ enum command_flag {
 
     CMD_ALL_SHARDS = 1 << 24,  /* runs with every shard locked */
     CMD_PROTECTED = 1 << 25,   /* refused unless enable-debug-command allows it */
-    CMD_NEVER_PAUSED = 1 << 26 /* runs during CLIENT PAUSE ALL: CLIENT, so that UNPAUSE can be said */
+    CMD_NEVER_PAUSED = 1 << 26, /* runs during CLIENT PAUSE ALL: CLIENT UNPAUSE, so that it can be said */
+    CMD_SYSTEM = 1 << 27,      /* documented as for the system's own use (COMMAND DOCS: syscmd) */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -100,6 +101,8 @@ struct key_spec {
     int number_index;    /* BY_NUMBER: where the count stands, relative to the beginning */
     int first;           /* BY_NUMBER: where the first key stands, relative to the beginning */
     const char *notes;
+    /* With KEY_VARIABLE_FLAGS: the flags that hold for these arguments. NULL: those above, whatever the arguments. */
+    uint16_t (*flags_of)(const bytes *argv, size_t argc);
 };
 
 enum argument_type {

@@ -98,8 +98,8 @@ static bool resolve(struct call *call)
 
 static bool is_debug_allowed(const struct call *call)
 {
-    int setting = cfg_enable_debug_command(call->engine->config);
-    return setting == CFG_DEBUG_YES || (setting == CFG_DEBUG_LOCAL && call->session->is_local);
+    int setting = CFG_READ(call->engine->config, enable_debug_command);
+    return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
 }
 
 static bool is_permitted(struct call *call)
@@ -295,11 +295,14 @@ enum run_result request_run(struct session *session, const struct request *reque
 
 static uint64_t hash_of_argument(const struct call *call, size_t argument)
 {
-    size_t offset = argument - call->keys.first;
-    if (likely(offset == 0))
-        return call->key_hashes[0];
-    if (argument > call->keys.first && offset % call->keys.step == 0 && offset / call->keys.step < call->keys.count)
-        return call->key_hashes[offset / call->keys.step];
+    const struct key_range *keys = &call->keys;
+    if (likely(keys->count > 0) && argument >= keys->first) {
+        size_t offset = argument - keys->first;
+        if (likely(offset == 0))
+            return call->key_hashes[0];
+        if (offset % keys->step == 0 && offset / keys->step < keys->count)
+            return call->key_hashes[offset / keys->step];
+    }
     return ks_hash(&call->engine->keyspace, ARG(argument)); /* a key of another specification */
 }
 
@@ -323,7 +326,7 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
         reply_wrong_type(call);
         return false;
     }
-    if (likely(!call->session->no_touch))
+    if (likely(!atomic_load_explicit(&call->session->no_touch, memory_order_relaxed)))
         ks_touch(key, call->now_ms);
     return true;
 }

@@ -35,7 +35,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
-    if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)cfg_databases(config)) != KS_OK) {
+    if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)CFG_READ(config, databases)) != KS_OK) {
         command_table_free(&engine->commands);
         return false;
     }

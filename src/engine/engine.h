@@ -10,7 +10,6 @@
 #include "engine/session.h"
 #include "keyspace/keyspace.h"
 
-#define LARDER_VERSION "0.1.0"
 #define LARDER_REDIS_VERSION "7.2.4" /* the version whose behaviour clients may count on */
 
 enum { RUN_ID_LEN = 40 };
@@ -76,7 +75,7 @@ struct larder {
     struct session_registry sessions;
     int64_t opened_ms;
     char run_id[RUN_ID_LEN + 1];
-    int tcp_port;                       /* of the first TCP listener, 0 when there is none */
+    _Atomic int tcp_port;               /* of the TCP listeners, 0 when there are none; the network sets it */
 
     struct lock executors_lock;
     struct list executors;              /* executors_lock */

@@ -31,6 +31,14 @@ void reply_bulk(struct call *call, bytes data)
     ENCODE(call, bulk, data);
 }
 
+void reply_blob(struct call *call, struct blob *blob, size_t start, size_t len)
+{
+    if (len >= REPLY_BLOB_MIN)
+        ENCODE(call, blob, blob, start, len);
+    else
+        ENCODE(call, bulk, (bytes){blob->data + start, len});
+}
+
 void reply_bulk_text(struct call *call, const char *text)
 {
     ENCODE(call, bulk, bytes_of(text));
@@ -199,11 +207,10 @@ void reply_string(struct call *call, const struct entry *entry)
 
 void reply_string_range(struct call *call, const struct entry *entry, size_t start, size_t len)
 {
-    if (unlikely(entry->flags & ENTRY_IS_BOXED) && len >= REPLY_BLOB_MIN) {
-        ENCODE(call, blob, entry_blob(entry), start, len);
-        return;
-    }
-    ENCODE(call, bulk, (bytes){entry_string(entry).at + start, len});
+    if (unlikely(entry->flags & ENTRY_IS_BOXED))
+        reply_blob(call, entry_blob(entry), start, len);
+    else
+        ENCODE(call, bulk, (bytes){entry_string(entry).at + start, len});
 }
 
 static void silent_text(struct out *out, bytes text)

@@ -44,6 +44,8 @@ void reply_status(struct call *call, const char *text);
 void reply_ok(struct call *call);
 void reply_integer(struct call *call, int64_t value);
 void reply_bulk(struct call *call, bytes data);
+/* A range of a blob as a bulk string, by reference when it is long. */
+void reply_blob(struct call *call, struct blob *blob, size_t start, size_t len);
 void reply_bulk_text(struct call *call, const char *text);
 void reply_bulk_integer(struct call *call, int64_t value);
 void reply_null(struct call *call);

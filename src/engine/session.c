@@ -34,11 +34,7 @@ void session_set_client_reply(struct session *session, enum client_reply mode)
 
 static bool is_password_required(struct larder *engine)
 {
-    struct config *config = engine->config;
-    lock_take(&config->lock);
-    bool is_required = config->requirepass != NULL && config->requirepass[0] != '\0';
-    lock_give(&config->lock);
-    return is_required;
+    return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
 }
 
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
@@ -106,9 +102,11 @@ void session_reset(struct session *session)
 {
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
-    session->no_touch = false;
+    atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
     session->client_reply = CLIENT_REPLY_ON;
     session->is_authenticated = !is_password_required(session->engine);
     session_set_protocol(session, 2);
-    (void)session_set_text(session, &session->name, (bytes){NULL, 0}); /* clearing takes no memory */
+    bool is_cleared = session_set_text(session, &session->name, (bytes){NULL, 0});
+    assert(is_cleared); /* it takes no memory */
+    (void)is_cleared;
 }

@@ -48,13 +48,13 @@ struct session {
     const struct reply_encoder *encoder;          /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
     bool is_authenticated;
-    bool no_touch;                                /* CLIENT NO-TOUCH */
     bool close_after_reply;                       /* QUIT, or an error that ends the connection */
 
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
     _Atomic int protocol;                         /* 2 or 3 */
     _Atomic bool no_evict;
+    _Atomic bool no_touch;                        /* CLIENT NO-TOUCH */
     _Atomic bool must_close;                      /* CLIENT KILL; any thread sets it */
     _Atomic int64_t last_use_ms;
     _Atomic(const struct command *) last_command; /* NULL before the first */

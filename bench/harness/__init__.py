@@ -1,0 +1,1 @@
+"""The parts of the benchmark harness; bench/run.py puts them together, bench/README.md says what they measure."""

@@ -1,0 +1,128 @@
+/* In-process sessions: commands as function calls; see larder.h. */
+#include "api/instance.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+
+enum { WORDS_ON_STACK = 32 };
+
+struct larder_session {
+    struct session session;
+    struct executor executor;
+    struct out_pool pool;
+    char *flat;            /* a reply that was not in one piece */
+    size_t flat_capacity;
+};
+
+static void ignore_interrupt(struct session *session)
+{
+    (void)session; /* `must_close` is looked at before each command */
+}
+
+static const struct transport in_process_transport = {.interrupt = ignore_interrupt, .is_network = false};
+
+larder_session *larder_session_open(larder *engine)
+{
+    if (!instance_is_free(instance_of(engine)))
+        return NULL;
+    larder_session *self = mem_alloc_zeroed(sizeof(*self));
+    if (self == NULL)
+        return NULL;
+    if (!executor_init(&self->executor, engine)) {
+        mem_free(self);
+        return NULL;
+    }
+    session_open(&self->session, engine, &in_process_transport, resp_encoders, &self->pool);
+    self->session.executor = &self->executor;
+    self->session.is_authenticated = true;
+    session_set_protocol(&self->session, 3);
+    session_register(&self->session);
+    return self;
+}
+
+void larder_session_close(larder_session *self)
+{
+    if (self == NULL)
+        return;
+    session_close(&self->session);
+    executor_free(&self->executor);
+    out_pool_free(&self->pool);
+    mem_free(self->flat);
+    mem_free(self);
+}
+
+/* Runs a command and leaves the reply in the session's output. False when memory ran out. */
+static bool run(larder_session *self, const bytes *argv, size_t argc)
+{
+    struct session *session = &self->session;
+    struct instance *instance = instance_of(session->engine);
+    out_clear(&session->out);
+    executor_tick(&self->executor);
+    if (unlikely(!instance_is_free(instance))) {
+        session->encoder->error(&session->out, BYTES("ERR the engine has one thread, which is serving it"));
+        return !session->out.failed;
+    }
+    instance_upkeep(instance, &self->executor);
+    struct request request;
+    request_prepare(session->engine, argv, argc, &request);
+    enum run_result result = request_run(session, &request);
+    assert(result == RUN_DONE); /* only network clients are held back */
+    (void)result;
+    return !session->out.failed;
+}
+
+/* The words as slices: in `words` if there is room, else in memory of their own, which is returned in *owned. */
+static bytes *make_words(bytes words[WORDS_ON_STACK], bytes **owned, size_t argc, const char *const *argv,
+                         const size_t *lens)
+{
+    *owned = NULL;
+    if (argc > WORDS_ON_STACK) {
+        words = *owned = argc > SIZE_MAX / sizeof(bytes) ? NULL : mem_alloc(argc * sizeof(bytes));
+        if (words == NULL)
+            return NULL;
+    }
+    for (size_t i = 0; i < argc; i++)
+        words[i] = lens != NULL ? (bytes){argv[i], lens[i]} : bytes_of(argv[i]);
+    return words;
+}
+
+/* Runs the words; the reply in one piece, valid until the next command. at is NULL when memory ran out. */
+static bytes run_words(larder_session *self, size_t argc, const char *const *argv, const size_t *lens)
+{
+    const bytes failed = {NULL, 0};
+    bytes on_stack[WORDS_ON_STACK];
+    bytes *owned;
+    bytes *words = make_words(on_stack, &owned, argc, argv, lens);
+    if (argc == 0 || words == NULL)
+        return failed;
+    bool is_done = run(self, words, argc);
+    mem_free(owned);
+    return is_done ? out_flatten(&self->session.out, &self->flat, &self->flat_capacity) : failed;
+}
+
+larder_reply *larder_command_argv(larder_session *self, size_t argc, const char *const *argv, const size_t *lens)
+{
+    bytes resp = run_words(self, argc, argv, lens);
+    return resp.at != NULL ? tree_build(resp) : NULL;
+}
+
+const char *larder_command_resp(larder_session *self, size_t argc, const char *const *argv, const size_t *lens,
+                                size_t *len)
+{
+    bytes resp = run_words(self, argc, argv, lens);
+    *len = resp.len;
+    return resp.at;
+}
+
+larder_reply *larder_command(larder_session *self, const char *name, ...)
+{
+    const char *words[WORDS_ON_STACK];
+    size_t argc = 0;
+    va_list arguments;
+    va_start(arguments, name);
+    for (const char *word = name; word != NULL && argc < WORDS_ON_STACK; word = va_arg(arguments, const char *))
+        words[argc++] = word;
+    va_end(arguments);
+    return larder_command_argv(self, argc, words, NULL);
+}

@@ -1,0 +1,168 @@
+/* Connections: what they keep, what they send, how they end; see connection.h. */
+#include "net/connection.h"
+
+#include "base/mem.h"
+#include "net/worker.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    VECTOR_MAX = 64,                /* pieces of one writev */
+    SENDS_PER_TURN_BYTES = 1 << 20, /* so that one fast reader of large values does not hold up the others */
+};
+
+/* A client that does not read is cut off here even where no output limit is configured, as memory must be bounded. */
+static const size_t output_ceiling_bytes = (size_t)1 << 30;
+
+/* Any thread, under the registry's lock. The mail is a part of the connection, so it is sent once at a time, and the
+   connection outlives it. */
+static void connection_interrupt(struct session *session)
+{
+    struct connection *connection = connection_of(session);
+    if (!atomic_exchange_explicit(&connection->is_interrupted, true, memory_order_acq_rel))
+        worker_send(connection->worker, &connection->interrupt);
+}
+
+const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true};
+
+struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd)
+{
+    struct connection *connection = mem_alloc_zeroed(sizeof(*connection));
+    if (connection == NULL)
+        return NULL;
+    session_open(&connection->session, engine, &connection_transport, resp_encoders, pool);
+    connection->session.fd = fd;
+    list_init(&connection->in_worker);
+    list_init(&connection->in_held);
+    atomic_init(&connection->is_interrupted, false);
+    connection->arrival.kind = MAIL_ARRIVAL;
+    connection->interrupt.kind = MAIL_INTERRUPT;
+    return connection;
+}
+
+bool connection_start(struct connection *connection, struct worker *worker)
+{
+    connection->worker = worker;
+    connection->session.executor = &worker->executor;
+    connection->session.out.pool = &worker->pool;
+    connection->interest = REACTOR_READ;
+    list_append(&worker->connections, &connection->in_worker);
+    session_register(&connection->session);
+    return reactor_add(&worker->reactor, connection->session.fd, REACTOR_READ, connection);
+}
+
+void connection_update_interest(struct connection *connection)
+{
+    unsigned interest = (connection->is_held ? 0 : REACTOR_READ) |
+                        (out_is_empty(&connection->session.out) ? 0 : REACTOR_WRITE);
+    if (interest == connection->interest)
+        return;
+    connection->interest = interest;
+    reactor_change(&connection->worker->reactor, connection->session.fd, interest, connection);
+}
+
+/* Sends from the head of the output; false when the socket takes no more now, or never. */
+static bool send_some(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct executor_stats *stats = &connection->worker->executor.stats;
+    struct iovec vector[VECTOR_MAX];
+    int count = out_vector(&session->out, vector, VECTOR_MAX);
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)count};
+    ssize_t sent = count == 1 ? send(session->fd, vector[0].iov_base, vector[0].iov_len, MSG_NOSIGNAL)
+                              : sendmsg(session->fd, &message, MSG_NOSIGNAL);
+    stat_add(&stats->writes, 1);
+    if (sent < 0) {
+        connection->is_broken |= errno != EAGAIN && errno != EINTR;
+        return false;
+    }
+    stat_add(&stats->output_bytes, (uint64_t)sent);
+    out_sent(&session->out, (size_t)sent);
+    return true;
+}
+
+/* Has the client let more pile up than client-output-buffer-limit allows? */
+static bool is_over_limit(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct cfg_output_limit limit = cfg_output_limit(session->engine->config, CFG_CLASS_NORMAL);
+    size_t pending = out_pending(&session->out);
+    if ((limit.hard_bytes > 0 && pending >= limit.hard_bytes) || session->out.owned_bytes > output_ceiling_bytes)
+        return true;
+    if (limit.soft_bytes == 0 || pending < limit.soft_bytes) {
+        connection->soft_limit_since_ms = 0;
+        return false;
+    }
+    int64_t now_ms = connection->worker->executor.now_ms;
+    if (connection->soft_limit_since_ms == 0)
+        connection->soft_limit_since_ms = now_ms;
+    return now_ms - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
+}
+
+static void publish(_Atomic size_t *figure, size_t value)
+{
+    if (atomic_load_explicit(figure, memory_order_relaxed) != value)
+        atomic_store_explicit(figure, value, memory_order_relaxed);
+}
+
+/* What CLIENT LIST shows of the buffers. */
+static void publish_buffers(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    publish(&session->out_bytes, session->out.owned_bytes);
+    publish(&session->query_bytes, connection->input != NULL ? connection->input->len : 0);
+    publish(&session->query_capacity, connection->input != NULL ? connection->input->capacity : 0);
+}
+
+void connection_flush(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct out *out = &session->out;
+    size_t sent_before = out_pending(out);
+    while (!out_is_empty(out) && !connection->is_broken && sent_before - out_pending(out) < SENDS_PER_TURN_BYTES)
+        if (!send_some(connection))
+            break;
+    if (unlikely(!out_is_empty(out))) {
+        if (is_over_limit(connection)) {
+            log_printf(&session->engine->log, LOG_WARNING_LEVEL,
+                       "Client id=%llu addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.",
+                       (unsigned long long)session->id, session->address);
+            stat_add(&connection->worker->executor.stats.output_limit_disconnections, 1);
+            connection->is_broken = true;
+        }
+    } else if (session->close_after_reply) {
+        connection->is_broken = true;
+    }
+    connection->is_broken |= out->failed;
+    publish_buffers(connection);
+    connection_update_interest(connection);
+}
+
+void connection_close(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    reactor_remove(&worker->reactor, connection->session.fd);
+    close(connection->session.fd);
+    list_remove(&connection->in_worker);
+    list_remove(&connection->in_held);
+    input_free(&connection->input);
+    input_free(&connection->held_input);
+    mem_free(connection->refusal);
+    session_close(&connection->session); /* from here on nobody can interrupt it any more */
+    atomic_fetch_sub_explicit(&worker->connection_count, 1, memory_order_relaxed);
+    connection->is_closed = true;
+    if (!atomic_load_explicit(&connection->is_interrupted, memory_order_acquire))
+        mem_free(connection);
+}
+
+bool connection_take_interrupt(struct connection *connection)
+{
+    if (connection->is_closed) {
+        mem_free(connection);
+        return false;
+    }
+    atomic_store_explicit(&connection->is_interrupted, false, memory_order_release);
+    return true;
+}

@@ -1,0 +1,65 @@
+/* A connection: a session carried by a socket. It belongs to one worker, which alone touches it, except for
+   connection_interrupt. An idle connection holds no buffers: input is read into the worker's arena and kept in a buffer of
+   the connection's own only while a request is incomplete (or held back); output exists only until it is sent. */
+#ifndef LARDER_NET_CONNECTION_H
+#define LARDER_NET_CONNECTION_H
+
+#include "base/mailbox.h"
+#include "engine/call.h"
+#include "net/input.h"
+
+struct worker;
+
+enum mail_kind { MAIL_ARRIVAL, MAIL_INTERRUPT };
+
+/* What is sent to a worker's mailbox. */
+struct worker_mail {
+    struct mail mail;
+    enum mail_kind kind;
+};
+
+struct connection {
+    struct session session;        /* first: a session of this transport is its connection */
+    struct worker *worker;
+    struct list in_worker;         /* worker->connections */
+    struct list in_held;           /* worker->held, while held back */
+    struct input *input;           /* NULL: nothing waits */
+    struct input *held_input;      /* requests of the present batch that must wait, in front of `input`; else NULL */
+    char *refusal;                 /* a protocol error to be answered behind the batch's replies; else NULL */
+    size_t consumed;               /* bytes of `input` that the requests of the present batch take up */
+    int64_t soft_limit_since_ms;   /* since when the output has been above the soft limit; 0: it is not */
+    uint32_t interest;             /* what the reactor was told */
+    bool is_held;                  /* its next request must wait (CLIENT PAUSE); nothing is read meanwhile */
+    bool is_broken;                /* the peer is gone or must go: close without sending more */
+    bool is_closed;                /* waits for its interrupt mail to arrive before it is freed */
+    _Atomic bool is_interrupted;   /* its mail is on the way; set under the registry's lock */
+    struct worker_mail arrival;
+    struct worker_mail interrupt;
+};
+
+extern const struct transport connection_transport;
+
+/* A connection for an accepted socket, which it owns from now on; NULL when there is no memory. Not yet registered. */
+MUST_USE struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd);
+
+/* On its worker: registers it and starts reading. False when the system refuses. */
+MUST_USE bool connection_start(struct connection *connection, struct worker *worker);
+
+/* Sends what can be sent and watches for the rest; sets is_broken when the connection must be closed. */
+void connection_flush(struct connection *connection);
+
+/* Closes and frees it, now or when its interrupt mail has arrived. */
+void connection_close(struct connection *connection);
+
+/* The interrupt mail arrived: frees a closed connection; true when it is still alive. */
+bool connection_take_interrupt(struct connection *connection);
+
+/* Tells the reactor what the connection waits for now. */
+void connection_update_interest(struct connection *connection);
+
+static inline struct connection *connection_of(struct session *session)
+{
+    return CONTAINER_OF(session, struct connection, session);
+}
+
+#endif

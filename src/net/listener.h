@@ -1,0 +1,38 @@
+/* Listening sockets: opening them as bind, port and unixsocket say, and taking new connections from them. */
+#ifndef LARDER_NET_LISTENER_H
+#define LARDER_NET_LISTENER_H
+
+#include "base/log.h"
+#include "net/connection.h"
+
+enum { LISTENER_ERROR_SIZE = 256, LISTENERS_MAX = 17 };
+
+struct listener {
+    int fd;
+    bool is_unix;
+    bool is_watched; /* worker 0's reactor knows it */
+};
+
+struct listener_set {
+    struct listener items[LISTENERS_MAX];
+    size_t count;
+    char *unix_path; /* to be removed when the set is closed; NULL: none */
+};
+
+/* Opens TCP sockets for the addresses (as in the directive bind; "*" and "::*" mean all, a leading "-" that the machine
+   may lack it) and port; port 0 opens none, -1 any that is free. The set is appended to, and *bound is the port that was
+   bound, 0 or less when none was. False with a message when an address cannot be served. */
+MUST_USE bool listener_open_tcp(struct listener_set *set, const char *const *addresses, size_t address_count, int port,
+                                int backlog, int *bound, const struct log *log, char error[LISTENER_ERROR_SIZE]);
+/* A Unix socket with these permissions (0: as the umask says); an old socket file is replaced. */
+MUST_USE bool listener_open_unix(struct listener_set *set, const char *path, unsigned permissions, int backlog,
+                                 char error[LISTENER_ERROR_SIZE]);
+void listener_close_all(struct listener_set *set);
+
+/* The next waiting connection as a non-blocking socket, -1 when there is none. */
+int listener_accept(const struct listener *listener);
+
+/* Fills in the session's fd, addresses and is_local, and sets the socket's options. */
+void listener_describe(struct session *session, int fd, bool is_unix, const char *unix_path, int keepalive_s);
+
+#endif

@@ -1,0 +1,486 @@
+/* The worker's loop; see worker.h. Order within a turn: sockets that are ready, in batches; then mail; then connections
+   whose pause has ended; then upkeep. Mail comes after the sockets because it may close connections which the list of ready
+   sockets still names. */
+#include "net/worker.h"
+
+#include "base/mem.h"
+#include "net/net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum {
+    EVENTS_MAX = 256,
+    WAIT_MS = 50,            /* an expired key is freed within 100 ms: half for waiting, half for the work */
+    UPKEEP_INTERVAL_MS = 10,
+    UPKEEP_BUDGET = 1024,    /* nodes per shard, and entries to free, in one step: a fraction of a millisecond */
+    PATROL_INTERVAL_MS = 1000,
+    PREFETCH_DISTANCE = 8,   /* requests between asking for an entry and needing it */
+    LARGE_INPUT = 1024 * 1024,
+};
+
+bool worker_init(struct worker *worker, struct net *net, size_t number, size_t worker_count)
+{
+    struct larder *engine = net->engine;
+    memset(worker, 0, sizeof(*worker));
+    worker->net = net;
+    worker->engine = engine;
+    worker->number = number;
+    worker->first_shard = engine->keyspace.shard_count * number / worker_count;
+    worker->shard_count = engine->keyspace.shard_count * (number + 1) / worker_count - worker->first_shard;
+    mailbox_init(&worker->mailbox);
+    list_init(&worker->connections);
+    list_init(&worker->held);
+    worker->arena = mem_alloc(WORKER_ARENA_SIZE);
+    if (worker->arena == NULL)
+        return false;
+    if (!reactor_init(&worker->reactor)) {
+        mem_free(worker->arena);
+        return false;
+    }
+    if (!executor_init(&worker->executor, engine)) {
+        reactor_free(&worker->reactor);
+        mem_free(worker->arena);
+        return false;
+    }
+    return true;
+}
+
+void worker_send(struct worker *worker, struct worker_mail *mail)
+{
+    if (mailbox_push(&worker->mailbox, &mail->mail))
+        reactor_wake(&worker->reactor);
+}
+
+void worker_stop(struct worker *worker)
+{
+    atomic_store_explicit(&worker->must_stop, true, memory_order_release);
+    reactor_wake(&worker->reactor);
+}
+
+/* --- gather --- */
+
+static bool grow(void **items, size_t *capacity, size_t item_size)
+{
+    size_t wanted = *capacity == 0 ? 64 : 2 * *capacity;
+    void *grown = mem_realloc(*items, wanted * item_size);
+    if (grown == NULL)
+        return false;
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+static bool enqueue(struct worker *worker, struct connection *connection, size_t first_arg)
+{
+    if (worker->queue_count == worker->queue_capacity &&
+        !grow((void **)&worker->queue, &worker->queue_capacity, sizeof(*worker->queue)))
+        return false;
+    struct queued_request *queued = &worker->queue[worker->queue_count++];
+    queued->connection = connection;
+    queued->first_arg = first_arg;
+    request_prepare(worker->engine, worker->args.items + first_arg, worker->args.count - first_arg, &queued->request);
+    if (queued->request.has_hash)
+        ks_prefetch(&worker->engine->keyspace,
+                    atomic_load_explicit(&connection->session.db, memory_order_relaxed), queued->request.hash);
+    return true;
+}
+
+/* What a connection has to be parsed in this batch. */
+struct parsing {
+    char *at;
+    size_t len;
+    struct resp_state *state;   /* of the request to be gone on with */
+    struct resp_args *args;     /* where its arguments are; worker->args unless it was begun in an earlier batch */
+    size_t consumed;            /* bytes of complete requests */
+    size_t first_arg;           /* in worker->args: of the request that the input ends in the middle of */
+};
+
+/* Queues the complete requests. A request begun earlier keeps its arguments apart until it is complete, so that they are
+   not moved again with every byte that arrives. */
+static void parse(struct worker *worker, struct connection *connection, struct parsing *parsing)
+{
+    struct resp_limits limits = {
+        .max_bulk_len = CFG_READ(worker->engine->config, proto_max_bulk_len),
+        .is_unauthenticated = !connection->session.is_authenticated,
+    };
+    for (;;) {
+        char error[RESP_ERROR_SIZE];
+        parsing->first_arg = worker->args.count;
+        enum resp_status status = resp_parse(parsing->state, parsing->at + parsing->consumed,
+                                             parsing->len - parsing->consumed, parsing->args, &limits, error);
+        if (status == RESP_MORE)
+            return;
+        if (status == RESP_BROKEN) {
+            connection->refusal = mem_strdup(error);
+            connection->is_broken |= connection->refusal == NULL;
+            parsing->consumed = parsing->len; /* nothing that follows is looked at */
+            *parsing->state = (struct resp_state){0};
+            parsing->args->count = parsing->args == &worker->args ? parsing->first_arg : 0;
+            return;
+        }
+        bool is_done = status != RESP_NO_MEMORY;
+        if (is_done && parsing->args != &worker->args)
+            is_done = resp_args_move(&worker->args, parsing->args, 0);
+        if (is_done && status == RESP_REQUEST)
+            is_done = enqueue(worker, connection, parsing->first_arg);
+        if (!is_done) {
+            connection->is_broken = true;
+            return;
+        }
+        parsing->args = &worker->args;
+        parsing->consumed += parsing->state->position;
+        *parsing->state = (struct resp_state){0};
+    }
+}
+
+/* Parses the connection's own input. */
+static void parse_input(struct worker *worker, struct connection *connection)
+{
+    struct input *input = connection->input;
+    struct parsing parsing = {.at = input->data, .len = input->len, .state = &input->state, .args = &input->args};
+    parse(worker, connection, &parsing);
+    connection->consumed = parsing.consumed;
+    if (parsing.args == &worker->args && !connection->is_broken && parsing.consumed < parsing.len)
+        connection->is_broken |= !input_keep_progress(input, &input->state, &worker->args, parsing.first_arg,
+                                                      input->data + parsing.consumed);
+}
+
+/* Parses what was read into the arena; an unfinished request moves to the connection's own input. */
+static void parse_arena(struct worker *worker, struct connection *connection, size_t len)
+{
+    struct resp_state state = {0};
+    struct parsing parsing = {
+        .at = worker->arena + worker->arena_used, .len = len, .state = &state, .args = &worker->args};
+    parse(worker, connection, &parsing);
+    worker->arena_used += parsing.consumed;
+    if (connection->is_broken || parsing.consumed == len)
+        return;
+    const char *rest = parsing.at + parsing.consumed;
+    if (!input_append(&connection->input, (bytes){rest, len - parsing.consumed}) ||
+        !input_keep_progress(connection->input, &state, &worker->args, parsing.first_arg, rest))
+        connection->is_broken = true;
+    connection->consumed = 0;
+}
+
+/* Reads once into `to`; returns the bytes read, 0 when there is nothing now or the connection is at its end. */
+static size_t read_some(struct worker *worker, struct connection *connection, char *to, size_t room)
+{
+    ssize_t got = recv(connection->session.fd, to, room, 0);
+    stat_add(&worker->executor.stats.reads, 1);
+    if (got > 0) {
+        stat_add(&worker->executor.stats.input_bytes, (uint64_t)got);
+        return (size_t)got;
+    }
+    connection->is_broken |= got == 0 || (errno != EAGAIN && errno != EINTR);
+    return 0;
+}
+
+/* Room to read into: enough for the argument that is being received, but not all at once on a client's mere word. */
+static size_t wanted_room(const struct input *input)
+{
+    size_t needed = resp_needed(&input->state, input->len);
+    size_t missing = needed > input->len ? needed - input->len : 0;
+    if (missing > LARGE_INPUT)
+        return LARGE_INPUT;
+    return missing > WORKER_READ_SIZE ? missing : WORKER_READ_SIZE;
+}
+
+static void read_into_input(struct worker *worker, struct connection *connection)
+{
+    size_t room = wanted_room(connection->input);
+    if (!input_reserve(&connection->input, room)) {
+        connection->is_broken = true;
+        return;
+    }
+    struct input *input = connection->input;
+    size_t got = read_some(worker, connection, input->data + input->len, room);
+    input->len += got;
+    if (got > 0)
+        parse_input(worker, connection);
+}
+
+/* Makes the connection one of the batch; without memory for that it is closed, and false returned. */
+static bool join_batch(struct worker *worker, struct connection *connection)
+{
+    if (worker->batch_count == worker->batch_capacity &&
+        !grow((void **)&worker->batch, &worker->batch_capacity, sizeof(struct connection *))) {
+        connection_close(connection);
+        return false;
+    }
+    worker->batch[worker->batch_count++] = connection;
+    return true;
+}
+
+static void gather(struct worker *worker, struct connection *connection)
+{
+    if (connection->input != NULL) {
+        read_into_input(worker, connection);
+        return;
+    }
+    size_t got = read_some(worker, connection, worker->arena + worker->arena_used, WORKER_READ_SIZE);
+    if (got > 0)
+        parse_arena(worker, connection, got);
+}
+
+/* --- execute --- */
+
+/* The request must wait: it and those behind it are kept as bytes, to be parsed again when the time has come. */
+static void hold_back(struct worker *worker, struct connection *connection, const struct request *request)
+{
+    if (!connection->is_held) {
+        connection->is_held = true;
+        list_append(&worker->held, &connection->in_held);
+    }
+    connection->is_broken |= !input_append_request(&connection->held_input, request->argv, request->argc);
+}
+
+static void execute(struct worker *worker)
+{
+    struct keyspace *ks = &worker->engine->keyspace;
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        struct queued_request *queued = &worker->queue[i];
+        struct connection *connection = queued->connection;
+        struct session *session = &connection->session;
+        if (!ks->is_locking && i + PREFETCH_DISTANCE < worker->queue_count) {
+            const struct queued_request *ahead = &worker->queue[i + PREFETCH_DISTANCE];
+            if (ahead->request.has_hash)
+                ks_prefetch_entry(ks, atomic_load_explicit(&ahead->connection->session.db, memory_order_relaxed),
+                                  ahead->request.hash);
+        }
+        if (connection->is_broken || session->close_after_reply ||
+            atomic_load_explicit(&session->must_close, memory_order_relaxed))
+            continue;
+        queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
+        if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
+            hold_back(worker, connection, &queued->request);
+    }
+    worker->queue_count = 0;
+    worker->args.count = 0;
+}
+
+/* --- flush --- */
+
+/* Puts what was held back in front of the input that follows it. */
+static void join_held_input(struct connection *connection)
+{
+    struct input *rest = connection->input;
+    if (rest != NULL && !input_append(&connection->held_input, (bytes){rest->data, rest->len}))
+        connection->is_broken = true;
+    input_free(&connection->input);
+    connection->input = connection->held_input;
+    connection->held_input = NULL;
+}
+
+static bool is_query_too_long(const struct connection *connection)
+{
+    size_t limit = (size_t)CFG_READ(connection->session.engine->config, client_query_buffer_limit);
+    return connection->input != NULL && input_bytes(connection->input) > limit;
+}
+
+/* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
+static void answer_refusal(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    if (!session->close_after_reply) {
+        char line[RESP_ERROR_SIZE + 32];
+        int len = snprintf(line, sizeof(line), "ERR Protocol error: %s", connection->refusal);
+        session->encoder->error(&session->out, (bytes){line, (size_t)len});
+        stat_add(&connection->worker->executor.stats.error_replies, 1);
+        session->close_after_reply = true;
+    }
+    mem_free(connection->refusal);
+    connection->refusal = NULL;
+}
+
+static void settle(struct worker *worker, struct connection *connection)
+{
+    if (connection->input != NULL && connection->consumed > 0)
+        input_consume(&connection->input, connection->consumed);
+    connection->consumed = 0;
+    if (connection->held_input != NULL)
+        join_held_input(connection);
+    if (unlikely(connection->refusal != NULL))
+        answer_refusal(connection);
+    if (unlikely(is_query_too_long(connection))) {
+        log_printf(&worker->engine->log, LOG_WARNING_LEVEL,
+                   "Closing client that reached max query buffer length: id=%llu addr=%s",
+                   (unsigned long long)connection->session.id, connection->session.address);
+        stat_add(&worker->executor.stats.query_limit_disconnections, 1);
+        connection->is_broken = true;
+    }
+    connection_flush(connection);
+    if (connection->is_broken || atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+        connection_close(connection);
+}
+
+static void run_batch(struct worker *worker)
+{
+    execute(worker);
+    for (size_t i = 0; i < worker->batch_count; i++)
+        settle(worker, worker->batch[i]);
+    worker->batch_count = 0;
+    worker->arena_used = 0;
+}
+
+static bool is_batch_full(const struct worker *worker)
+{
+    return worker->queue_count >= WORKER_BATCH_MAX || WORKER_ARENA_SIZE - worker->arena_used < WORKER_READ_SIZE;
+}
+
+/* --- the loop --- */
+
+static bool is_listener(const struct worker *worker, const void *owner)
+{
+    const struct listener_set *set = &worker->net->listeners;
+    return (const struct listener *)owner >= set->items && (const struct listener *)owner < set->items + LISTENERS_MAX;
+}
+
+static void handle_event(struct worker *worker, const struct reactor_event *event)
+{
+    if (event->owner == NULL)
+        return; /* woken: the mail is looked at in any case */
+    if (is_listener(worker, event->owner)) {
+        net_accept(worker->net, event->owner);
+        return;
+    }
+    struct connection *connection = event->owner;
+    if (connection->is_held)
+        connection->is_broken = true; /* not reading, so only an error or a hang-up is reported */
+    if (event->is_writable)
+        connection_flush(connection);
+    if (connection->is_broken) {
+        connection_close(connection);
+        return;
+    }
+    if (!event->is_readable)
+        return;
+    if (is_batch_full(worker))
+        run_batch(worker);
+    if (join_batch(worker, connection))
+        gather(worker, connection);
+}
+
+static void receive(struct worker *worker, struct connection *connection)
+{
+    if (!connection_start(connection, worker))
+        connection_close(connection);
+}
+
+static void read_mail(struct worker *worker)
+{
+    struct mail *mail = mailbox_take(&worker->mailbox);
+    while (mail != NULL) {
+        struct mail *next = mail->next; /* the mail may be gone with its connection */
+        struct worker_mail *worker_mail = CONTAINER_OF(mail, struct worker_mail, mail);
+        if (worker_mail->kind == MAIL_ARRIVAL) {
+            receive(worker, CONTAINER_OF(worker_mail, struct connection, arrival));
+        } else {
+            struct connection *connection = CONTAINER_OF(worker_mail, struct connection, interrupt);
+            if (connection_take_interrupt(connection) &&
+                atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+                connection_close(connection);
+        }
+        mail = next;
+    }
+}
+
+/* Lets the connections go on that were held back, once nothing holds them any more. */
+static void release_held(struct worker *worker)
+{
+    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
+        return;
+    struct list released;
+    list_init(&released);
+    list_take_all(&released, &worker->held);
+    while (!list_is_empty(&released)) {
+        struct connection *connection = CONTAINER_OF(released.next, struct connection, in_held);
+        list_remove(&connection->in_held);
+        connection->is_held = false;
+        if (is_batch_full(worker))
+            run_batch(worker);
+        if (join_batch(worker, connection))
+            parse_input(worker, connection);
+    }
+    run_batch(worker);
+}
+
+/* Once a second: closes clients that have been idle too long, and those above the soft output limit. */
+static void patrol(struct worker *worker)
+{
+    int64_t now_ms = worker->executor.now_ms;
+    int64_t timeout_ms = (int64_t)CFG_READ(worker->engine->config, timeout_s) * 1000;
+    for (struct list *link = worker->connections.next; link != &worker->connections;) {
+        struct connection *connection = CONTAINER_OF(link, struct connection, in_worker);
+        struct session *session = &connection->session;
+        link = link->next;
+        int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
+        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !connection->is_held) {
+            log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
+            connection->is_broken = true;
+        } else if (!out_is_empty(&session->out)) {
+            connection_flush(connection);
+        }
+        if (connection->is_broken)
+            connection_close(connection);
+    }
+}
+
+static void do_upkeep(struct worker *worker)
+{
+    struct larder *engine = worker->engine;
+    int64_t now_ms = worker->executor.now_ms;
+    int64_t since_ms = now_ms - worker->last_upkeep_ms;
+    bool has_garbage = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed) > 0;
+    if (worker->has_more_upkeep || has_garbage || since_ms >= UPKEEP_INTERVAL_MS || since_ms < 0) {
+        worker->last_upkeep_ms = now_ms;
+        worker->has_more_upkeep =
+            engine_upkeep(engine, worker->first_shard, worker->shard_count, now_ms, UPKEEP_BUDGET);
+    }
+    if (now_ms - worker->last_patrol_ms >= PATROL_INTERVAL_MS || now_ms < worker->last_patrol_ms) {
+        worker->last_patrol_ms = now_ms;
+        patrol(worker);
+    }
+}
+
+static void close_all(struct worker *worker)
+{
+    read_mail(worker);
+    while (!list_is_empty(&worker->connections)) {
+        struct connection *connection = CONTAINER_OF(worker->connections.next, struct connection, in_worker);
+        connection_flush(connection);
+        connection_close(connection);
+    }
+    read_mail(worker); /* interrupts that were on the way to connections now closed */
+}
+
+void worker_free(struct worker *worker)
+{
+    close_all(worker); /* connections that another worker dealt to this one after its end */
+    executor_free(&worker->executor);
+    reactor_free(&worker->reactor);
+    out_pool_free(&worker->pool);
+    resp_args_free(&worker->args);
+    mem_free(worker->batch);
+    mem_free(worker->queue);
+    mem_free(worker->arena);
+}
+
+void *worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    struct reactor_event events[EVENTS_MAX];
+    while (!atomic_load_explicit(&worker->must_stop, memory_order_acquire)) {
+        int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, worker->has_more_upkeep ? 0 : WAIT_MS);
+        executor_tick(&worker->executor);
+        for (int i = 0; i < count; i++)
+            handle_event(worker, &events[i]);
+        run_batch(worker);
+        read_mail(worker);
+        release_held(worker);
+        do_upkeep(worker);
+    }
+    close_all(worker);
+    return NULL;
+}

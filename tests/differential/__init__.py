@@ -1,0 +1,1 @@
+"""The server under test against a real redis-server: the same requests to both, equal replies, equal contents."""

@@ -1,0 +1,126 @@
+"""The server under test and a real redis-server side by side: same requests to both, replies compared.
+
+Replies must be equal byte for byte. Where Redis itself promises no particular bytes (the order of KEYS, a TTL that
+shrinks while the request travels), a named rule from rules.py says what is compared instead.
+"""
+
+from support.resp import Closed, decode, encode
+from support.server import Server
+
+from .rules import rule_for
+
+
+def show(words, limit=120):
+    """A command for people: redis-cli style, long arguments shortened."""
+    shown = []
+    for word in words:
+        word = word if isinstance(word, bytes) else str(word).encode()
+        shown.append(repr(word[:limit])[1:] + (f"...({len(word)} bytes)" if len(word) > limit else ""))
+    return " ".join(shown)
+
+
+def show_reply(frame, limit=400):
+    return repr(frame[:limit]) + (f"...({len(frame)} bytes)" if len(frame) > limit else "")
+
+
+class Difference(AssertionError):
+    pass
+
+
+class Pair:
+    """Two servers, and one connection to each over which comparable commands go."""
+
+    def __init__(self, binary, reference, threads=2, options=None):
+        options = options or {}
+        self.larder = Server(binary, threads=threads, options=options)
+        try:
+            self.reference = Server(reference, options=options)
+        except AssertionError:
+            self.larder.stop()
+            raise
+        self.connections = None
+
+    def stop(self):
+        try:
+            self.larder.stop()
+        finally:
+            self.reference.stop()
+
+    def open(self):
+        """New connections, in RESP2 and database 0."""
+        self.close()
+        self.connections = self.larder.raw(), self.reference.raw()
+
+    def close(self):
+        for connection in self.connections or ():
+            connection.close()
+        self.connections = None
+
+    def reset(self):
+        """Empty servers and new connections."""
+        self.open()
+        for connection in self.connections:
+            assert connection.command("FLUSHALL") == b"+OK\r\n"
+
+    def exchange(self, commands):
+        """Sends all commands in one pipeline to both; yields (command, reply under test, reference reply)."""
+        request = b"".join(encode(*words) for words in commands)
+        for connection in self.connections:
+            connection.send(request)
+        for words in commands:
+            try:
+                ours = self.connections[0].read_frame()
+            except Closed as closed:
+                ours = b"(closed) " + closed.rest
+            try:
+                theirs = self.connections[1].read_frame()
+            except Closed as closed:
+                theirs = b"(closed) " + closed.rest
+            yield words, ours, theirs
+
+    def differences(self, commands):
+        """The commands whose replies differ, as texts for people."""
+        found = []
+        for words, ours, theirs in self.exchange(commands):
+            if not same_reply(words, ours, theirs):
+                found.append(f"{show(words)}\n    under test: {show_reply(ours)}\n    reference:  {show_reply(theirs)}")
+        return found
+
+    def compare(self, commands):
+        """Fails at the first difference."""
+        found = self.differences(commands)
+        if found:
+            raise Difference(f"{len(found)} of {len(commands)} replies differ:\n" + "\n".join(found[:20]))
+
+    def compare_contents(self, db_count=16):
+        """All keys of all databases: type, encoding, value, and deadline."""
+        for db in range(db_count):
+            self.compare([("SELECT", db), ("DBSIZE",)])
+            keys = sorted(key for _, key in self.connections[1].ask("KEYS", "*")[1])
+            ours = sorted(key for _, key in self.connections[0].ask("KEYS", "*")[1])
+            assert ours == keys, f"keys of database {db} differ: {set(ours) ^ set(keys)}"
+            for at in range(0, len(keys), 200):
+                self.compare(
+                    [
+                        command
+                        for key in keys[at : at + 200]
+                        for command in (
+                            ("TYPE", key),
+                            ("OBJECT", "ENCODING", key),
+                            ("STRLEN", key),
+                            ("GET", key),
+                            ("PTTL", key),
+                            ("PEXPIRETIME", key),
+                        )
+                    ]
+                )
+        self.compare([("SELECT", 0)])
+
+
+def same_reply(words, ours, theirs):
+    if ours == theirs:
+        return True
+    if ours.startswith(b"(closed)") or theirs.startswith(b"(closed)"):
+        return False
+    rule = rule_for(words)
+    return rule is not None and rule(decode(ours), decode(theirs))
