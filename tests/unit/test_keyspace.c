@@ -124,13 +124,18 @@ static size_t draw_len(struct world *world)
     }
 }
 
-/* Mostly within the next seconds, so that many keys expire during a test. */
+/* Near ones often, so that keys expire during a test; some exactly at a time that the test's clock will show. */
 static int64_t draw_deadline(struct world *world)
 {
-    if (one_in(&world->random, 10))
+    switch (random_below(&world->random, 8)) {
+    case 0:
         return NO_DEADLINE - 1 - (int64_t)random_below(&world->random, 1000);
-    int64_t deadline_ms = world->now_ms + 1 + (int64_t)(random_next(&world->random) >> between(&world->random, 40, 60));
-    return one_in(&world->random, 4) ? deadline_ms - deadline_ms % WHEEL_TICK_MS + WHEEL_TICK_MS : deadline_ms;
+    case 1:
+    case 2:
+        return world->now_ms + (int64_t)between(&world->random, 1, 4) * WHEEL_TICK_MS;
+    default:
+        return world->now_ms + 1 + (int64_t)(random_next(&world->random) >> between(&world->random, 40, 60));
+    }
 }
 
 static void put(struct world *world, size_t db, size_t i)
@@ -332,13 +337,21 @@ static void check(struct world *world)
     ks_unlock_all(&world->ks);
 }
 
+static void pass_time(struct world *world)
+{
+    world->now_ms += WHEEL_TICK_MS * (int64_t)(random_next(&world->random) >> between(&world->random, 48, 63));
+}
+
 static void run(struct world *world, size_t batches)
 {
     for (size_t batch = 0; batch < batches; batch++) {
         ks_lock_all(&world->ks);
-        for (size_t i = between(&world->random, 1, 400); i > 0; i--)
+        for (size_t i = between(&world->random, 1, 400); i > 0; i--) {
+            if (one_in(&world->random, 20)) /* keys past their deadline are met before they are expired */
+                pass_time(world);
             change_something(world);
-        world->now_ms += WHEEL_TICK_MS * (int64_t)(random_next(&world->random) >> between(&world->random, 48, 63));
+        }
+        pass_time(world);
         if (one_in(&world->random, 2))
             ks_expire(&world->ks, &world->ks.shards[0], world->now_ms, between(&world->random, 1, 20));
         ks_unlock_all(&world->ks);
