@@ -48,9 +48,6 @@ enum run_result {
    session->executor. argc is at least 1. */
 MUST_USE enum run_result request_run(struct session *session, const struct request *request);
 
-/* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
-bool engine_is_paused(struct larder *engine, int64_t now_ms);
-
 /* Looking keys up. The argument must be one of the command's keys. On failure (wrong type) the error has been replied and
    false is returned; a missing key is no failure: key->entry is NULL.
 

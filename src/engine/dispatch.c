@@ -50,6 +50,23 @@ static size_t text_length(bytes argument, size_t most)
     return zero != NULL ? (size_t)(zero - argument.at) : len;
 }
 
+/* The first words of an HTTP request: a browser was made to send one here (cross-protocol scripting). The connection is cut
+   before what follows is taken for commands. */
+static bool is_http(bytes name)
+{
+    return bytes_equal_nocase(name, BYTES("post")) || bytes_equal_nocase(name, BYTES("host:"));
+}
+
+static void cut_off_http(struct call *call)
+{
+    struct session *session = call->session;
+    log_printf(&call->engine->log, LOG_WARNING_LEVEL,
+               "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Larder. This "
+               "is likely due to an attacker attempting to use Cross Protocol Scripting. Connection from %s aborted.",
+               session->address);
+    atomic_store_explicit(&session->must_close, true, memory_order_relaxed);
+}
+
 static void reply_unknown_command(struct call *call)
 {
     char preview[2 * PREVIEW_MAX + 16] = "";
@@ -77,7 +94,10 @@ static void reply_unknown_subcommand(struct call *call)
 static bool resolve(struct call *call)
 {
     if (unlikely(call->command == NULL)) {
-        reply_unknown_command(call);
+        if (is_http(ARG(0)))
+            cut_off_http(call);
+        else
+            reply_unknown_command(call);
         return false;
     }
     if (call->command->subcommands != NULL && call->argc > 1) {
@@ -116,12 +136,6 @@ static bool is_permitted(struct call *call)
         return false;
     }
     return true;
-}
-
-bool engine_is_paused(struct larder *engine, int64_t now_ms)
-{
-    return atomic_load_explicit(&engine->pause_mode, memory_order_relaxed) != PAUSE_NONE &&
-           atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
 }
 
 /* Must this call wait for the end of a CLIENT PAUSE? */
@@ -306,10 +320,21 @@ static uint64_t hash_of_argument(const struct call *call, size_t argument)
     return ks_hash(&call->engine->keyspace, ARG(argument)); /* a key of another specification */
 }
 
+/* During a CLIENT PAUSE the data stands still: a reader does not even remove what has expired. */
+static bool must_keep_expired(const struct call *call)
+{
+    return atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed) != PAUSE_NONE &&
+           !(call->command->flags & CMD_WRITE) && engine_is_paused(call->engine, call->now_ms);
+}
+
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key)
 {
     uint64_t hash = hash_of_argument(call, argument);
-    *key = ks_find(&call->engine->keyspace, db, ARG(argument), hash, call->now_ms);
+    struct keyspace *ks = &call->engine->keyspace;
+    if (unlikely(must_keep_expired(call)))
+        *key = ks_find_unchanged(ks, db, ARG(argument), hash, call->now_ms);
+    else
+        *key = ks_find(ks, db, ARG(argument), hash, call->now_ms);
 }
 
 void call_key_peek(struct call *call, size_t argument, struct ks_key *key)

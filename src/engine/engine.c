@@ -173,11 +173,19 @@ void engine_reset_stats(struct larder *engine)
     ks_reset_counters(&engine->keyspace);
 }
 
+bool engine_is_paused(struct larder *engine, int64_t now_ms)
+{
+    return atomic_load_explicit(&engine->pause_mode, memory_order_relaxed) != PAUSE_NONE &&
+           atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
+}
+
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
-    for (size_t i = 0; i < shard_count && atomic_load_explicit(&engine->expires_actively, memory_order_relaxed); i++) {
+    bool expires = atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) &&
+                   !engine_is_paused(engine, now_ms);
+    for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;

@@ -114,6 +114,9 @@ void executor_tick(struct executor *executor);
 struct executor_stats engine_stats(struct larder *engine);
 void engine_reset_stats(struct larder *engine);
 
+/* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
+bool engine_is_paused(struct larder *engine, int64_t now_ms);
+
 /* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and frees some
    flushed memory. True when there is more to do at once. */
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);

@@ -75,7 +75,8 @@ uint64_t ks_hash_entry(const void *context, const void *item)
     return ks_hash(context, entry_key(item));
 }
 
-struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
+/* The key as it is in the table, past its deadline or not. */
+static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64_t hash)
 {
     struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
     assert(shard->is_locked);
@@ -91,10 +92,24 @@ struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash,
     while ((entry = ht_probe_next(&key.probe)) != NULL && !bytes_equal(entry_key(entry), name))
         continue;
     key.entry = entry;
-    if (entry != NULL && unlikely(entry_deadline_ms(entry) <= now_ms)) {
-        shard->expired++;
+    return key;
+}
+
+struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
+{
+    struct ks_key key = find_any(ks, db, name, hash);
+    if (key.entry != NULL && unlikely(entry_deadline_ms(key.entry) <= now_ms)) {
+        key.shard->expired++;
         ks_delete(&key);
     }
+    return key;
+}
+
+struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
+{
+    struct ks_key key = find_any(ks, db, name, hash);
+    if (key.entry != NULL && entry_deadline_ms(key.entry) <= now_ms)
+        key.entry = NULL;
     return key;
 }
 

@@ -103,6 +103,10 @@ struct ks_key {
 /* Locked. Finds a key; an entry whose deadline is not after now_ms is deleted and not found. */
 struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);
 
+/* Locked. As ks_find, but leaves an entry whose deadline has passed where it is, only not found: for readers while nothing
+   may change. Nothing may be stored through the result. */
+struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);
+
 /* Locked. Remembers that an existing key was used now. */
 void ks_touch(struct ks_key *key, int64_t now_ms);
 /* Locked. Seconds since the last use, and the decayed counter of uses. */

@@ -35,7 +35,7 @@ struct connection *connection_new(struct larder *engine, struct out_pool *pool, 
     session_open(&connection->session, engine, &connection_transport, resp_encoders, pool);
     connection->session.fd = fd;
     list_init(&connection->in_worker);
-    list_init(&connection->in_held);
+    list_init(&connection->in_waiting);
     atomic_init(&connection->is_interrupted, false);
     connection->arrival.kind = MAIL_ARRIVAL;
     connection->interrupt.kind = MAIL_INTERRUPT;
@@ -146,7 +146,7 @@ void connection_close(struct connection *connection)
     reactor_remove(&worker->reactor, connection->session.fd);
     close(connection->session.fd);
     list_remove(&connection->in_worker);
-    list_remove(&connection->in_held);
+    list_remove(&connection->in_waiting);
     input_free(&connection->input);
     input_free(&connection->held_input);
     mem_free(connection->refusal);

@@ -22,13 +22,14 @@ struct connection {
     struct session session;        /* first: a session of this transport is its connection */
     struct worker *worker;
     struct list in_worker;         /* worker->connections */
-    struct list in_held;           /* worker->held, while held back */
+    struct list in_waiting;        /* worker->held or worker->ready */
     struct input *input;           /* NULL: nothing waits */
     struct input *held_input;      /* requests of the present batch that must wait, in front of `input`; else NULL */
     char *refusal;                 /* a protocol error to be answered behind the batch's replies; else NULL */
     size_t consumed;               /* bytes of `input` that the requests of the present batch take up */
     int64_t soft_limit_since_ms;   /* since when the output has been above the soft limit; 0: it is not */
     uint32_t interest;             /* what the reactor was told */
+    bool is_deferred;              /* its input has further requests, to be parsed when the present ones have run */
     bool is_held;                  /* its next request must wait (CLIENT PAUSE); nothing is read meanwhile */
     bool is_broken;                /* the peer is gone or must go: close without sending more */
     bool is_closed;                /* waits for its interrupt mail to arrive before it is freed */

@@ -156,10 +156,10 @@ static void let_in(struct net *net, int fd, bool is_unix)
         session_close(&connection->session);
         mem_free(connection);
         turn_away(net, fd,
-                  "-DENIED This server runs in protected mode and has no password, so it answers only clients on its own "
-                  "machine. To let others in, set a password (requirepass), or turn protected mode off: CONFIG SET "
-                  "protected-mode no from the machine itself, 'protected-mode no' in the configuration file, or the "
-                  "option --protected-mode no.\r\n");
+                  "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+                  "the default user. In this mode only clients on the machine itself are served. To let others in, set a "
+                  "password (requirepass), or turn protected mode off: CONFIG SET protected-mode no from the machine "
+                  "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n");
         return;
     }
     stat_add(&net->workers[0].executor.stats.connections, 1);

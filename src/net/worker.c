@@ -32,6 +32,7 @@ bool worker_init(struct worker *worker, struct net *net, size_t number, size_t w
     mailbox_init(&worker->mailbox);
     list_init(&worker->connections);
     list_init(&worker->held);
+    list_init(&worker->ready);
     worker->arena = mem_alloc(WORKER_ARENA_SIZE);
     if (worker->arena == NULL)
         return false;
@@ -132,6 +133,12 @@ static void parse(struct worker *worker, struct connection *connection, struct p
         parsing->args = &worker->args;
         parsing->consumed += parsing->state->position;
         *parsing->state = (struct resp_state){0};
+        if (unlikely(limits.is_unauthenticated) && parsing->consumed < parsing->len) {
+            /* this request may be the one that authenticates: what follows is parsed under the limits that hold then */
+            connection->is_deferred = true;
+            parsing->first_arg = worker->args.count;
+            return;
+        }
     }
 }
 
@@ -231,7 +238,7 @@ static void hold_back(struct worker *worker, struct connection *connection, cons
 {
     if (!connection->is_held) {
         connection->is_held = true;
-        list_append(&worker->held, &connection->in_held);
+        list_append(&worker->held, &connection->in_waiting);
     }
     connection->is_broken |= !input_append_request(&connection->held_input, request->argv, request->argc);
 }
@@ -263,7 +270,7 @@ static void execute(struct worker *worker)
 /* --- flush --- */
 
 /* Puts what was held back in front of the input that follows it. */
-static void join_held_input(struct connection *connection)
+static void join_waiting_input(struct connection *connection)
 {
     struct input *rest = connection->input;
     if (rest != NULL && !input_append(&connection->held_input, (bytes){rest->data, rest->len}))
@@ -300,7 +307,7 @@ static void settle(struct worker *worker, struct connection *connection)
         input_consume(&connection->input, connection->consumed);
     connection->consumed = 0;
     if (connection->held_input != NULL)
-        join_held_input(connection);
+        join_waiting_input(connection);
     if (unlikely(connection->refusal != NULL))
         answer_refusal(connection);
     if (unlikely(is_query_too_long(connection))) {
@@ -310,18 +317,38 @@ static void settle(struct worker *worker, struct connection *connection)
         stat_add(&worker->executor.stats.query_limit_disconnections, 1);
         connection->is_broken = true;
     }
-    connection_flush(connection);
-    if (connection->is_broken || atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+    if (!atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+        connection_flush(connection);
+    else
+        connection->is_broken = true;
+    if (connection->is_broken)
         connection_close(connection);
+    else if (connection->is_deferred && !connection->is_held && connection->input != NULL)
+        list_append(&worker->ready, &connection->in_waiting);
+}
+
+/* Makes connections with unparsed input the next batch. */
+static void gather_ready(struct worker *worker)
+{
+    while (!list_is_empty(&worker->ready)) {
+        struct connection *connection = CONTAINER_OF(worker->ready.next, struct connection, in_waiting);
+        list_remove(&connection->in_waiting);
+        connection->is_deferred = false;
+        if (join_batch(worker, connection))
+            parse_input(worker, connection);
+    }
 }
 
 static void run_batch(struct worker *worker)
 {
-    execute(worker);
-    for (size_t i = 0; i < worker->batch_count; i++)
-        settle(worker, worker->batch[i]);
-    worker->batch_count = 0;
-    worker->arena_used = 0;
+    while (worker->batch_count > 0) {
+        execute(worker);
+        for (size_t i = 0; i < worker->batch_count; i++)
+            settle(worker, worker->batch[i]);
+        worker->batch_count = 0;
+        worker->arena_used = 0;
+        gather_ready(worker);
+    }
 }
 
 static bool is_batch_full(const struct worker *worker)
@@ -391,18 +418,10 @@ static void release_held(struct worker *worker)
 {
     if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
         return;
-    struct list released;
-    list_init(&released);
-    list_take_all(&released, &worker->held);
-    while (!list_is_empty(&released)) {
-        struct connection *connection = CONTAINER_OF(released.next, struct connection, in_held);
-        list_remove(&connection->in_held);
-        connection->is_held = false;
-        if (is_batch_full(worker))
-            run_batch(worker);
-        if (join_batch(worker, connection))
-            parse_input(worker, connection);
-    }
+    for (struct list *link = worker->held.next; link != &worker->held; link = link->next)
+        CONTAINER_OF(link, struct connection, in_waiting)->is_held = false;
+    list_take_all(&worker->ready, &worker->held);
+    gather_ready(worker);
     run_batch(worker);
 }
 

@@ -44,6 +44,7 @@ struct worker {
     struct out_pool pool;
     struct list connections;
     struct list held;               /* connections held back by CLIENT PAUSE */
+    struct list ready;              /* connections whose input can be parsed on without reading */
     struct connection **batch;      /* connections of the present batch */
     size_t batch_count;
     size_t batch_capacity;

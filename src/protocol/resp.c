@@ -141,7 +141,8 @@ static enum resp_status parse_bulk_len(struct resp_state *state, char *input, si
     if (status != RESP_REQUEST)
         return status;
     if (line.at[0] != '$') {
-        snprintf(error, RESP_ERROR_SIZE, "expected '$', got '%c'", line.at[0]);
+        char got = line.at[0] == '\n' || line.at[0] == '\r' ? ' ' : line.at[0]; /* an error is one line */
+        snprintf(error, RESP_ERROR_SIZE, "expected '$', got '%c'", got);
         return RESP_BROKEN;
     }
     int64_t bulk_len;

@@ -58,7 +58,7 @@ static void report(int number, siginfo_t *info, void *machine_context)
         int file = open(report_path, O_WRONLY | O_APPEND | O_CREAT, 0644);
         fd = file >= 0 ? file : fd;
     }
-    put(fd, "\n=== LARDER BUG REPORT START ===\nLarder " LARDER_VERSION " crashed by signal ");
+    put(fd, "\n=== LARDER BUG REPORT START ===\nLarder " LARDER_VERSION " crashed by signal: ");
     put_number(fd, (unsigned long)number, 10);
     put(fd, " (");
     put(fd, name_of(number));

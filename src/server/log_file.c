@@ -15,7 +15,7 @@ static const char level_marks[] = ".-*#";
 static const int syslog_levels[] = {LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING};
 
 /* "1234:M 21 Nov 2026 03:20:08.123 * " */
-static size_t format_head(char *to, size_t size, int level)
+static size_t format_head(char *to, size_t size, char role, int level)
 {
     struct timeval now;
     struct tm parts;
@@ -23,7 +23,8 @@ static size_t format_head(char *to, size_t size, int level)
     localtime_r(&now.tv_sec, &parts);
     char date[64];
     strftime(date, sizeof(date), "%d %b %Y %H:%M:%S", &parts);
-    int len = snprintf(to, size, "%d:M %s.%03d %c ", (int)getpid(), date, (int)(now.tv_usec / 1000), level_marks[level]);
+    int len = snprintf(to, size, "%d:%c %s.%03d %c ", (int)getpid(), role, date, (int)(now.tv_usec / 1000),
+                       level_marks[level]);
     return len < 0 ? 0 : (size_t)len;
 }
 
@@ -33,7 +34,7 @@ void log_file_write(void *context, int level, const char *line)
     if (level < LOG_DEBUG_LEVEL || level > LOG_WARNING_LEVEL)
         level = LOG_WARNING_LEVEL;
     char text[LOG_LINE_MAX + 128];
-    size_t len = format_head(text, sizeof(text), level);
+    size_t len = format_head(text, sizeof(text), log->is_running ? 'M' : 'C', level);
     int rest = snprintf(text + len, sizeof(text) - len, "%s\n", line);
     len += rest < 0 ? 0 : (size_t)rest;
 

@@ -6,6 +6,7 @@
 
 struct log_file {
     struct config *config; /* logfile is read with each line, so that the file may be moved away and is made anew */
+    bool is_running;       /* the server is past its start: lines are marked M, else C, as Redis's are */
     bool is_quiet;         /* daemonized without a log file: there is nobody to read */
 };
 

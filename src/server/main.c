@@ -262,6 +262,7 @@ static int run(struct server *server, const struct command_line *line)
     process_raise_file_limit(&server->config, &server->engine.log);
     process_set_memory_policy(&server->config, &server->engine.log);
     install_signals();
+    server->log.is_running = true;
     return serve(server);
 }
 
