@@ -1,41 +1,11 @@
 /* Strings as values: encodings, ranges, sums, and the longest common subsequence, held against plain models on random
-   input. A failure prints the seed; LARDER_TEST_SEED repeats it. */
+   input. */
+#include "property.h"
+
 #include "base/mem.h"
 #include "values/string.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-#include <cmocka.h>
-
-static uint64_t random_state;
-
-static uint64_t next_random(void)
-{
-    random_state += 0x9e3779b97f4a7c15ULL;
-    uint64_t z = random_state;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-    return z ^ z >> 31;
-}
-
-static size_t random_below(size_t limit)
-{
-    return (size_t)(next_random() % limit);
-}
-
-static int seed_random(void **state)
-{
-    (void)state;
-    const char *given = getenv("LARDER_TEST_SEED");
-    random_state = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    print_message("seed %" PRIu64 "\n", random_state);
-    return 0;
-}
 
 static void an_integer_in_its_only_form_is_int(void **state)
 {
@@ -65,10 +35,11 @@ static void an_integer_in_its_only_form_is_int(void **state)
 static void every_integer_written_out_is_int_and_one_byte_more_is_not(void **state)
 {
     (void)state;
+    struct random random = property_start("every_integer_written_out_is_int_and_one_byte_more_is_not");
     for (int i = 0; i < 20000; i++) {
         char text[32];
-        int64_t number = (int64_t)(next_random() >> random_below(64));
-        if (next_random() & 1)
+        int64_t number = (int64_t)(random_next(&random) >> random_below(&random, 64));
+        if (one_in(&random, 2))
             number = (int64_t) - (uint64_t)number;
         int len = snprintf(text, sizeof(text), "%" PRId64 "x", number);
         assert_int_equal(string_encoding_of((bytes){text, (size_t)len - 1}), STRING_INT);
@@ -125,10 +96,11 @@ static void a_range_wholly_before_the_string_is_its_first_byte_as_in_redis(void 
 static void a_range_never_leaves_the_string(void **state)
 {
     (void)state;
+    struct random random = property_start("a_range_never_leaves_the_string");
     for (int i = 0; i < 20000; i++) {
-        size_t len = random_below(20);
-        int64_t start = (int64_t)random_below(60) - 30;
-        int64_t end = (int64_t)random_below(60) - 30;
+        size_t len = random_below(&random, 20);
+        int64_t start = (int64_t)random_below(&random, 60) - 30;
+        int64_t end = (int64_t)random_below(&random, 60) - 30;
         size_t first;
         size_t count;
         string_range(len, start, end, &first, &count);
@@ -162,9 +134,10 @@ static void integers_are_added_or_refused(void **state)
 static void integer_sums_agree_with_wider_arithmetic(void **state)
 {
     (void)state;
+    struct random random = property_start("integer_sums_agree_with_wider_arithmetic");
     for (int i = 0; i < 20000; i++) {
-        int64_t a = (int64_t)next_random() >> random_below(4);
-        int64_t b = (int64_t)next_random() >> random_below(4);
+        int64_t a = (int64_t)random_next(&random) >> random_below(&random, 4);
+        int64_t b = (int64_t)random_next(&random) >> random_below(&random, 4);
         char text[32];
         int len = snprintf(text, sizeof(text), "%" PRId64, a);
         __int128 expected = (__int128)a + b;
@@ -305,17 +278,18 @@ static void compare_with_model(bytes a, bytes b)
 static void lcs_agrees_with_the_matrix_of_lengths(void **state)
 {
     (void)state;
+    struct random random = property_start("lcs_agrees_with_the_matrix_of_lengths");
     static char a[300];
     static char b[300];
     for (int round = 0; round < 3000; round++) {
-        size_t most = round % 4 == 0 ? sizeof(a) : 1 + random_below(80);
-        bytes left = {a, random_below(most + 1)};
-        bytes right = {b, random_below(most + 1)};
-        size_t letters = 1 + random_below(round % 3 == 0 ? 256 : 4);
+        size_t most = round % 4 == 0 ? sizeof(a) : 1 + random_below(&random, 80);
+        bytes left = {a, random_below(&random, most + 1)};
+        bytes right = {b, random_below(&random, most + 1)};
+        size_t letters = 1 + random_below(&random, round % 3 == 0 ? 256 : 4);
         for (size_t i = 0; i < left.len; i++)
-            a[i] = (char)random_below(letters);
+            a[i] = (char)random_below(&random, letters);
         for (size_t i = 0; i < right.len; i++)
-            b[i] = (char)random_below(letters);
+            b[i] = (char)random_below(&random, letters);
         compare_with_model(left, right);
     }
 }
@@ -323,6 +297,7 @@ static void lcs_agrees_with_the_matrix_of_lengths(void **state)
 static void lcs_agrees_around_the_edges_of_words(void **state)
 {
     (void)state;
+    struct random random = property_start("lcs_agrees_around_the_edges_of_words");
     static const size_t lengths[] = {0, 1, 2, 63, 64, 65, 127, 128, 129};
     char a[129];
     char b[129];
@@ -332,7 +307,7 @@ static void lcs_agrees_around_the_edges_of_words(void **state)
             memset(b, 'x', sizeof(b));
             compare_with_model((bytes){a, lengths[i]}, (bytes){b, lengths[j]});
             for (size_t k = 0; k < sizeof(b); k++)
-                b[k] = "xy"[random_below(2)];
+                b[k] = "xy"[random_below(&random, 2)];
             compare_with_model((bytes){a, lengths[i]}, (bytes){b, lengths[j]});
         }
     }
@@ -385,5 +360,5 @@ int main(void)
         cmocka_unit_test(lcs_without_memory_is_refused),
         cmocka_unit_test(lcs_is_measured_by_the_matrix_that_redis_would_take),
     };
-    return cmocka_run_group_tests(tests, seed_random, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
