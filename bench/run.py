@@ -80,7 +80,7 @@ def make_settings(arguments, results):
         inprocess=str(pathlib.Path(arguments.inprocess).absolute()),
         server_core=server_core, load_core=load_core, rounds=arguments.rounds or (2 if quick else 5),
         long_rounds=1 if quick else 3, seconds=arguments.seconds or (0.4 if quick else 1.5),
-        fill_rate=40_000 if quick else 30_000, uses_unix_socket=arguments.unix)
+        fill_rate=30_000 if quick else 25_000, uses_unix_socket=arguments.unix)
 
 
 def add_noise_notes(results, ticks_before):

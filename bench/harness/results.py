@@ -44,7 +44,7 @@ class Row:
 
     @property
     def spread(self):
-        """Smallest and largest of the rounds, of the figure that is judged; of the ratio if none is and there is one."""
+        """Smallest and largest round of the figure that is judged; of the ratio if none is and there is one."""
         shows_ratios = self.ratios and (self.budget is None or self.budget_is_ratio)
         values = self.ratios if shows_ratios else self.larder_rounds
         return (min(values), max(values)) if len(values) > 1 else None

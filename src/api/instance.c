@@ -48,9 +48,18 @@ static bool configure(struct config *config, const larder_options *options, stru
     const bytes no_port[] = {BYTES("port"), BYTES("0")};
     if (!cfg_set_one(config, no_port, 2, error))
         return false;
-    if (options->config != NULL && !cfg_load_text(config, bytes_of(options->config), "options", error))
-        return false;
-    return cfg_check(config, error);
+    if (options->config == NULL)
+        return cfg_check(config, error);
+    struct cfg_file_source source = {
+        .text = bytes_of(options->config),
+        .name = "larder_options.config",
+        .product = "Larder " LARDER_VERSION,
+    };
+    struct cfg_file_error file_error;
+    if (cfg_file_load_text(config, &source, &file_error))
+        return cfg_check(config, error);
+    snprintf(error->text, sizeof(error->text), "%.*s", (int)sizeof(error->text) - 1, file_error.text);
+    return false;
 }
 
 static bool set_up(struct instance *instance, const larder_options *options, char *error, size_t error_size)

@@ -1,5 +1,6 @@
 /* Words in a line of text; see split.h. Unquoting only ever shortens, so that all words of a line fit into one block of
    the line's length; how many there are is bounded by every second byte being a blank. */
+#include "base/mem.h"
 #include "base/split.h"
 
 #include <stdint.h>
@@ -122,8 +123,8 @@ enum split_status split_line(bytes line, struct split *out)
         return SPLIT_OK;
     if (line.len >= SIZE_MAX / sizeof(bytes))
         return SPLIT_OUT_OF_MEMORY;
-    out->words = malloc((line.len / 2 + 1) * sizeof(bytes));
-    out->memory = malloc(line.len);
+    out->words = mem_alloc((line.len / 2 + 1) * sizeof(bytes));
+    out->memory = mem_alloc(line.len);
     if (!out->words || !out->memory) {
         split_free(out);
         return SPLIT_OUT_OF_MEMORY;
@@ -137,8 +138,8 @@ enum split_status split_line(bytes line, struct split *out)
 
 void split_free(struct split *split)
 {
-    free(split->words);
-    free(split->memory);
+    mem_free(split->words);
+    mem_free(split->memory);
     *split = (struct split){0};
 }
 

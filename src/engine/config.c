@@ -2,6 +2,7 @@
    config.h. A change has three steps. All values are read from their words first; then they are exchanged with the
    fields, all at once as far as texts and lists are concerned; then the hooks are asked. What is left over from the
    exchange are the old values, so that undoing a change needs no memory and cannot fail. */
+#include "base/mem.h"
 #include "base/glob.h"
 #include "engine/config_row.h"
 
@@ -70,13 +71,13 @@ void cfg_free(struct config *config)
     while (config->hooks) {
         struct cfg_hook *hook = config->hooks;
         config->hooks = hook->next;
-        free(hook);
+        mem_free(hook);
     }
     for (size_t i = 0; i < config->rename_count; i++) {
-        free(config->renames[i].from.at);
-        free(config->renames[i].to.at);
+        mem_free(config->renames[i].from.at);
+        mem_free(config->renames[i].to.at);
     }
-    free(config->renames);
+    mem_free(config->renames);
     free_rows(config, cfg_row_count);
 }
 
@@ -306,7 +307,7 @@ bool cfg_set_many(struct config *config, const bytes *argv, size_t argc, bool ca
     }
     /* Each name once: whatever is longer has a duplicate or an unknown name in its first part. */
     size_t count = argc / 2 <= 2 * cfg_row_count ? argc / 2 : 2 * cfg_row_count + 1;
-    struct change *changes = calloc(count, sizeof(*changes));
+    struct change *changes = mem_alloc_zeroed(count * sizeof(*changes));
     if (!changes) {
         cfg_fail(error, "out of memory");
         return false;
@@ -323,13 +324,13 @@ bool cfg_set_many(struct config *config, const bytes *argv, size_t argc, bool ca
         }
         lock_give(&config->change_lock);
     }
-    free(changes);
+    mem_free(changes);
     return is_fine;
 }
 
 bool cfg_on_change(struct config *config, const char *name, cfg_change_fn *changed, void *context)
 {
-    struct cfg_hook *hook = malloc(sizeof(*hook));
+    struct cfg_hook *hook = mem_alloc(sizeof(*hook));
     if (!hook)
         return false;
     *hook = (struct cfg_hook){.row = cfg_lookup(bytes_of(name)), .changed = changed, .context = context};
@@ -343,12 +344,28 @@ bool cfg_on_change(struct config *config, const char *name, cfg_change_fn *chang
     return true;
 }
 
+void cfg_off_change(struct config *config, cfg_change_fn *changed, void *context)
+{
+    lock_take(&config->change_lock);
+    struct cfg_hook **at = &config->hooks;
+    while (*at) {
+        struct cfg_hook *hook = *at;
+        if (hook->changed == changed && hook->context == context) {
+            *at = hook->next;
+            mem_free(hook);
+        } else {
+            at = &hook->next;
+        }
+    }
+    lock_give(&config->change_lock);
+}
+
 static bool make_room_for_rename(struct config *config)
 {
     if (config->rename_count < config->rename_room)
         return true;
     size_t room = config->rename_room ? config->rename_room * 2 : 8;
-    struct cfg_rename *renames = realloc(config->renames, room * sizeof(*renames));
+    struct cfg_rename *renames = mem_realloc(config->renames, room * sizeof(*renames));
     if (!renames)
         return false;
     config->renames = renames;
@@ -364,7 +381,7 @@ bool cfg_add_rename(struct config *config, bytes from, bytes to, struct cfg_erro
     }
     struct cfg_rename rename = {0};
     if (!make_room_for_rename(config) || !cfg_text_make(&rename.from, from) || !cfg_text_make(&rename.to, to)) {
-        free(rename.from.at);
+        mem_free(rename.from.at);
         cfg_fail(error, "out of memory");
         return false;
     }
@@ -440,7 +457,7 @@ static void give_matches(struct search *search, bytes pattern)
 bool cfg_get(struct config *config, const bytes *patterns, size_t pattern_count, cfg_each_fn *each, void *context)
 {
     struct search search = {.config = config, .each = each, .context = context};
-    search.was_given = calloc(2 * cfg_row_count, sizeof(bool));
+    search.was_given = mem_alloc_zeroed(2 * cfg_row_count * sizeof(bool));
     if (!search.was_given)
         return false;
     for (size_t i = 0; i < pattern_count; i++) {
@@ -452,7 +469,7 @@ bool cfg_get(struct config *config, const bytes *patterns, size_t pattern_count,
             give(&search, row, name == row->alias, patterns[i]);
     }
     text_free(&search.value);
-    free(search.was_given);
+    mem_free(search.was_given);
     return !search.is_cut;
 }
 
@@ -497,7 +514,7 @@ bool cfg_text_equals(struct config *config, const struct cfg_text *text, bytes o
 void cfg_free_addresses(struct cfg_addresses *addresses)
 {
     for (size_t i = 0; i < addresses->count; i++)
-        free(addresses->at[i].at);
+        mem_free(addresses->at[i].at);
     addresses->count = 0;
 }
 

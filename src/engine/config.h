@@ -434,6 +434,9 @@ typedef bool cfg_change_fn(struct config *config, void *context, struct cfg_erro
    under several names, it is called once per CONFIG SET. The name must exist. False: out of memory. */
 MUST_USE bool cfg_on_change(struct config *config, const char *name, cfg_change_fn *changed, void *context);
 
+/* The callback is called no more; when this returns, no call of it is under way. Not from a hook. */
+void cfg_off_change(struct config *config, cfg_change_fn *changed, void *context);
+
 /* Remembers a rename-command line. False: too many of them, or out of memory; `error` says which. */
 MUST_USE bool cfg_add_rename(struct config *config, bytes from, bytes to, struct cfg_error *error);
 

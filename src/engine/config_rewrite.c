@@ -1,6 +1,7 @@
 /* CONFIG REWRITE; see cfg_file_rewrite in config_file.h. The file is read into lines, each of which knows the parameter
    it sets. Every parameter then says which lines it needs; it takes them from the top out of those that it has, and
    what is left over on either side is dropped or added. */
+#include "base/mem.h"
 #include "base/split.h"
 #include "engine/config_file.h"
 
@@ -36,7 +37,7 @@ static struct line *add_line(struct rewriting *rewriting, bytes text)
 {
     if (rewriting->count == rewriting->room) {
         size_t room = rewriting->room ? rewriting->room * 2 : 64;
-        struct line *lines = realloc(rewriting->lines, room * sizeof(*lines));
+        struct line *lines = mem_realloc(rewriting->lines, room * sizeof(*lines));
         if (!lines) {
             rewriting->is_cut = true;
             return NULL;
@@ -55,7 +56,7 @@ static void free_lines(struct rewriting *rewriting)
 {
     for (size_t i = 0; i < rewriting->count; i++)
         text_free(&rewriting->lines[i].text);
-    free(rewriting->lines);
+    mem_free(rewriting->lines);
 }
 
 /* Adds a line of the old file. One that would be refused becomes a comment, so that the server starts again. */
@@ -270,6 +271,6 @@ bool cfg_file_rewrite(struct config *config, const char *path, struct cfg_error 
     bool is_fine = rewrite_file(config, target ? target : path);
     if (!is_fine)
         snprintf(error->text, sizeof(error->text), "Rewriting config file: %s", strerror(errno));
-    free(target);
+    mem_free(target);
     return is_fine;
 }

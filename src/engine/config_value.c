@@ -1,6 +1,7 @@
 /* Values of parameters: from words to a value, into its field, and back to text. A value is read completely before
    anything is changed, so that CONFIG SET can exchange all of its values at once and change them back without needing
    memory. */
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/units.h"
 #include "engine/config_row.h"
@@ -226,7 +227,7 @@ static void format_events(int bits, struct text *out)
 
 bool cfg_text_make(struct cfg_text *out, bytes from)
 {
-    out->at = malloc(from.len + 1);
+    out->at = mem_alloc(from.len + 1);
     if (!out->at)
         return false;
     if (from.len)
@@ -255,24 +256,24 @@ static bool parse_directory(const struct reading *reading, union cfg_value *out)
     if (!parse_text(reading, out))
         return false;
     char *path = realpath(out->text.at, NULL);
-    free(out->text.at);
+    mem_free(out->text.at);
     out->text = (struct cfg_text){0};
     if (!path)
         return refuse(reading, strerror(errno));
     out->text = (struct cfg_text){path, strlen(path)};
-    char *inside = malloc(out->text.len + sizeof("/."));
+    char *inside = mem_alloc(out->text.len + sizeof("/."));
     if (!inside) {
-        free(path);
+        mem_free(path);
         return refuse_memory(reading);
     }
     memcpy(inside, path, out->text.len);
     memcpy(inside + out->text.len, "/.", sizeof("/."));
     bool can_be_entered = access(inside, X_OK) == 0;
     int reason = errno;
-    free(inside);
+    mem_free(inside);
     if (can_be_entered)
         return true;
-    free(path);
+    mem_free(path);
     return refuse(reading, strerror(reason));
 }
 
@@ -464,7 +465,7 @@ static bytes *split_at_blanks(bytes word, size_t *count)
     size_t blanks = 0;
     for (size_t i = 0; i < word.len; i++)
         blanks += word.at[i] == ' ';
-    bytes *parts = malloc((blanks + 1) * sizeof(bytes));
+    bytes *parts = mem_alloc((blanks + 1) * sizeof(bytes));
     if (!parts)
         return NULL;
     *count = 0;
@@ -494,7 +495,7 @@ bool cfg_value_parse(const struct config *config, const struct cfg_row *row, con
         return refuse_memory(&reading);
     reading.words = parts;
     bool is_fine = parse_kind(&reading, out);
-    free(parts);
+    mem_free(parts);
     return is_fine;
 }
 
@@ -559,7 +560,7 @@ void cfg_value_exchange(struct config *config, const struct cfg_row *row, union 
 void cfg_value_free(const struct cfg_row *row, union cfg_value *value)
 {
     if (row->kind == CFG_KIND_TEXT || row->kind == CFG_KIND_DIRECTORY) {
-        free(value->text.at);
+        mem_free(value->text.at);
         value->text = (struct cfg_text){0};
     } else if (row->kind == CFG_KIND_ADDRESSES) {
         cfg_free_addresses(&value->addresses);
