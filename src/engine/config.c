@@ -194,7 +194,7 @@ static void finish_hooks(struct config *config, bool is_undone)
     for (struct cfg_hook *hook = config->hooks; hook; hook = hook->next) {
         struct cfg_error ignored; /* the values before were agreed to; there is nothing left to fall back on */
         if (is_undone && hook->was_called)
-            (void)!hook->changed(config, hook->context, &ignored);
+            hook->changed(config, hook->context, &ignored);
         hook->was_called = false;
     }
 }

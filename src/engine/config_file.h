@@ -10,8 +10,8 @@
 
 enum {
     CFG_FILE_SIZE_MAX = 4 * 1024 * 1024, /* bytes of one file */
-    CFG_FILE_DEPTH_MAX = 16,              /* files that include each other */
-    CFG_FILE_ERROR_SIZE = 4096,           /* an error with its terminator; longer ones are cut */
+    CFG_FILE_DEPTH_MAX = 16,             /* files that include each other */
+    CFG_FILE_ERROR_SIZE = 4096,          /* an error with its terminator; longer ones are cut */
 };
 
 /* What a server prints before it gives up, of several lines: where, the line as it stands there, and why. */

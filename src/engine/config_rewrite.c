@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -267,10 +268,9 @@ bool cfg_file_rewrite(struct config *config, const char *path, struct cfg_error 
         snprintf(error->text, sizeof(error->text), "The server is running without a config file");
         return false;
     }
-    char *target = realpath(path, NULL);
-    bool is_fine = rewrite_file(config, target ? target : path);
+    char target[PATH_MAX];
+    bool is_fine = rewrite_file(config, realpath(path, target) ? target : path);
     if (!is_fine)
         snprintf(error->text, sizeof(error->text), "Rewriting config file: %s", strerror(errno));
-    mem_free(target);
     return is_fine;
 }

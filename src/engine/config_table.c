@@ -5,7 +5,7 @@
 
 #include <limits.h>
 
-#define MIB (1024 * 1024)
+#define MIB (1024LL * 1024)
 
 /* ---- Words ---- */
 

@@ -249,32 +249,27 @@ static bool parse_text(const struct reading *reading, union cfg_value *out)
     return cfg_text_make(&out->text, word) || refuse_memory(reading);
 }
 
+/* Is the path a directory that may be worked in? False with errno. Asked through its "." entry: a file has none. */
+static bool can_be_entered(const char *path)
+{
+    char inside[PATH_MAX + sizeof("/.")];
+    snprintf(inside, sizeof(inside), "%s/.", path);
+    return access(inside, X_OK) == 0;
+}
+
 /* A directory is kept as an absolute path and must be one that can be entered: relative paths of other files are
    relative to it, whatever the process's own working directory is. */
 static bool parse_directory(const struct reading *reading, union cfg_value *out)
 {
     if (!parse_text(reading, out))
         return false;
-    char *path = realpath(out->text.at, NULL);
+    char path[PATH_MAX];
+    bool exists = realpath(out->text.at, path) != NULL;
     mem_free(out->text.at);
     out->text = (struct cfg_text){0};
-    if (!path)
+    if (!exists || !can_be_entered(path))
         return refuse(reading, strerror(errno));
-    out->text = (struct cfg_text){path, strlen(path)};
-    char *inside = mem_alloc(out->text.len + sizeof("/."));
-    if (!inside) {
-        mem_free(path);
-        return refuse_memory(reading);
-    }
-    memcpy(inside, path, out->text.len);
-    memcpy(inside + out->text.len, "/.", sizeof("/."));
-    bool can_be_entered = access(inside, X_OK) == 0;
-    int reason = errno;
-    mem_free(inside);
-    if (can_be_entered)
-        return true;
-    mem_free(path);
-    return refuse(reading, strerror(reason));
+    return cfg_text_make(&out->text, bytes_of(path)) || refuse_memory(reading);
 }
 
 /* ---- Lists ---- */

@@ -23,6 +23,29 @@ static void init_log(struct larder *engine, const struct engine_options *options
     atomic_init(&engine->log.min_level, LOG_NOTICE_LEVEL);
 }
 
+/* A change of the configuration, for the keyspace: how uses of keys are remembered. */
+static bool follow_access_policy(struct config *config, void *context, struct cfg_error *error)
+{
+    (void)error;
+    struct access_policy *access = context;
+    int policy = CFG_READ(config, maxmemory_policy);
+    bool is_frequency = policy == CFG_POLICY_ALLKEYS_LFU || policy == CFG_POLICY_VOLATILE_LFU;
+    atomic_store_explicit(&access->is_frequency, is_frequency, memory_order_relaxed);
+    atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
+    atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
+    return true;
+}
+
+static bool init_access_policy(struct larder *engine)
+{
+    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time"};
+    struct access_policy *access = &engine->keyspace.access;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (!cfg_on_change(engine->config, names[i], follow_access_policy, access))
+            return false;
+    return follow_access_policy(engine->config, access, NULL);
+}
+
 bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
 {
     memset(engine, 0, sizeof(*engine));
@@ -36,6 +59,11 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     if (!command_table_init(&engine->commands, options->families))
         return false;
     if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)CFG_READ(config, databases)) != KS_OK) {
+        command_table_free(&engine->commands);
+        return false;
+    }
+    if (!init_access_policy(engine)) {
+        ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;
     }

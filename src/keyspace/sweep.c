@@ -68,7 +68,7 @@ void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
     if (db->keys.used == 0)
         return;
     struct garbage *garbage = mem_alloc_zeroed(sizeof(*garbage));
-    struct ht keys = {0};
+    struct ht keys = {.used = 0};
     if (garbage == NULL || !ht_detach(&db->keys, &keys)) {
         /* no memory even to put it aside: free it here and now */
         mem_free(garbage);

@@ -36,7 +36,9 @@ void command_line_parse(int argc, char *const *argv, struct command_line *out);
 void command_line_free(struct command_line *line);
 
 /* Reads the file, standard input and the options, in this order, and checks whether it all fits together. False:
-   `error` says what was refused. */
+   `error` says what was refused. Hooks that are registered already run line by line: a server whose `dir` means chdir
+   registers that one first, so that relative paths further down are relative to it, and makes the file's path absolute
+   before, for CONFIG REWRITE. */
 MUST_USE bool command_line_load(const struct command_line *line, struct config *config, const char *product,
                                 struct cfg_file_error *error);
 

@@ -368,13 +368,13 @@ static void a_detached_table_is_drained_in_portions(void **state)
     (void)state;
     struct world world;
     world_open(&world, __func__, 5000, HASH_UNIFORM);
-    struct ht nothing = {0};
+    struct ht nothing = {.used = 0};
     assert_true(ht_detach(&world.table, &nothing));
     for (int round = 0; round < 4; round++) {
         forget_visits(&world);
         for (size_t i = 0; i < world.count; i++)
             assert_true(insert(&world, &world.items[i]));
-        struct ht aside = {0};
+        struct ht aside = {.used = 0};
         mem_fail_after(0);
         assert_false(ht_detach(&world.table, &aside));
         mem_fail_after(-1);
