@@ -26,48 +26,6 @@ bool client_check_name(struct call *call, bytes name)
     return false;
 }
 
-size_t client_memory(const struct session *session)
-{
-    return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
-}
-
-/* The session of the next link that belongs to a client from outside and was not told to close, NULL at the end; under
-   the registry's lock. A client that was killed is gone for everybody, though its owner may not have come to it yet. */
-static struct session *next_client(struct session_registry *registry, struct list **link)
-{
-    while (*link != &registry->sessions) {
-        struct session *session = CONTAINER_OF(*link, struct session, in_registry);
-        *link = (*link)->next;
-        if (session->transport->is_network && !atomic_load_explicit(&session->must_close, memory_order_relaxed))
-            return session;
-    }
-    return NULL;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-struct client_figures client_measure(struct larder *engine)
-{
-    struct session_registry *registry = &engine->sessions;
-    struct client_figures figures = {0};
-    lock_take(&registry->lock);
-    struct list *link = registry->sessions.next;
-    for (struct session *session; (session = next_client(registry, &link)) != NULL;) {
-        size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
-        size_t output = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
-        figures.count++;
-        figures.memory += client_memory(session);
-        figures.max_input = larger(figures.max_input, input);
-        figures.max_output = larger(figures.max_output, output);
-    }
-    lock_give(&registry->lock);
-    return figures;
-}
-
 /* ---- About oneself ---- */
 
 /* CLIENT ID: the number of this connection, never used twice. */
@@ -255,7 +213,7 @@ static void describe(struct text *text, const struct session *session, int64_t n
         "sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
         "omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
         query, capacity > query ? capacity - query : 0,
-        atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, client_memory(session),
+        atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, session_memory(session),
         out_bytes > 0 ? "rw" : "r", command, atomic_load_explicit(&session->protocol, memory_order_relaxed),
         or_empty(session->lib_name), or_empty(session->lib_version));
 }
@@ -284,8 +242,7 @@ static void list_type(struct call *call, struct text *text, enum client_type typ
 {
     struct session_registry *registry = &call->engine->sessions;
     lock_take(&registry->lock);
-    struct list *link = registry->sessions.next;
-    for (struct session *session; (session = next_client(registry, &link)) != NULL;)
+    for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;)
         if (type == CLIENT_UNKNOWN || type_of(session) == type)
             describe(text, session, call->now_ms);
     lock_give(&registry->lock);
@@ -296,9 +253,8 @@ static void list_id(struct call *call, struct text *text, int64_t id)
 {
     struct session_registry *registry = &call->engine->sessions;
     lock_take(&registry->lock);
-    struct list *link = registry->sessions.next;
-    struct session *session;
-    while ((session = next_client(registry, &link)) != NULL && (int64_t)session->id != id)
+    struct session *session = NULL;
+    while ((session = session_next_client(registry, session)) != NULL && (int64_t)session->id != id)
         continue;
     if (session != NULL)
         describe(text, session, call->now_ms);
@@ -424,8 +380,7 @@ static int64_t kill_clients(struct call *call, const struct kill_filter *filter)
     struct session_registry *registry = &call->engine->sessions;
     int64_t killed = 0;
     lock_take(&registry->lock);
-    struct list *link = registry->sessions.next;
-    for (struct session *session; (session = next_client(registry, &link)) != NULL;) {
+    for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
         bool is_me = session == call->session;
         if (!is_meant(filter, session) || (is_me && filter->skips_me))
             continue;

@@ -1,5 +1,4 @@
-/* What the CLIENT commands share with their neighbours: the rows of their table, the rules for names, and the memory of
-   clients. */
+/* What the CLIENT commands share with their neighbours: the rows of their table, and the rules for names. */
 #ifndef LARDER_COMMANDS_CLIENT_H
 #define LARDER_COMMANDS_CLIENT_H
 
@@ -24,20 +23,6 @@ void cmd_client_unpause(struct call *call);
 
 /* May a client have this name? If not, the error has been replied. */
 bool client_check_name(struct call *call, bytes name);
-
-/* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */
-size_t client_memory(const struct session *session);
-
-/* All clients of an engine together. */
-struct client_figures {
-    size_t count;
-    size_t memory;     /* bytes */
-    size_t max_input;  /* bytes of the largest input buffer */
-    size_t max_output; /* bytes of output waiting for the slowest reader */
-};
-
-/* Takes the registry's lock. */
-struct client_figures client_measure(struct larder *engine);
 
 /* How much of an argument an error text quotes, for printf's "%.*s". */
 static inline size_t quoted_length(bytes argument)

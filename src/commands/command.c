@@ -293,7 +293,7 @@ static void reply_info(struct call *call, struct found found)
 {
     const struct command *command = found.command;
     if (command == NULL) {
-        reply_null_array(call);
+        reply_null(call);
         return;
     }
     struct legacy_range range = legacy_range(command);

@@ -3,6 +3,7 @@
    and so that everything else here may look wherever it likes. */
 #include "base/num.h"
 #include "base/text.h"
+#include "commands/client.h"
 #include "commands/server.h"
 
 #include <errno.h>

@@ -80,7 +80,7 @@ static void write_server(struct info *info)
 
 static void write_clients(struct info *info)
 {
-    struct client_figures clients = client_measure(info->engine);
+    struct session_figures clients = session_measure(&info->engine->sessions);
     text_append_format(&info->text,
                        "connected_clients:%zu\r\n"
                        "cluster_connections:0\r\n"
@@ -139,12 +139,16 @@ static void write_memory(struct info *info)
         text_append_format(&info->text, "used_memory_rss:%zu\r\n", memory.resident);
         append_human(info, "used_memory_rss_human", (double)memory.resident);
     }
+    text_append_format(&info->text, "used_memory_peak:%zu\r\n", memory.peak);
+    append_human(info, "used_memory_peak_human", (double)memory.peak);
     text_append_format(&info->text,
+                       "used_memory_peak_perc:%.2f%%\r\n"
                        "used_memory_overhead:%zu\r\n"
                        "used_memory_startup:0\r\n"
                        "used_memory_dataset:%zu\r\n"
                        "used_memory_dataset_perc:%.2f%%\r\n",
-                       memory.used - memory.entries, memory.entries, memory_dataset_percent(&memory));
+                       memory_peak_percent(&memory), memory.used - memory.entries, memory.entries,
+                       memory_dataset_percent(&memory));
     if (system_bytes > 0) {
         text_append_format(&info->text, "total_system_memory:%zu\r\n", system_bytes);
         append_human(info, "total_system_memory_human", (double)system_bytes);
@@ -218,13 +222,19 @@ static void write_stats(struct info *info)
 {
     struct executor_stats stats = engine_stats(info->engine);
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
+    struct rates rates = sampler_rates(&info->engine->sampler);
     text_append_format(&info->text,
                        "total_connections_received:%llu\r\n"
                        "total_commands_processed:%llu\r\n"
+                       "instantaneous_ops_per_sec:%.0f\r\n"
                        "total_net_input_bytes:%llu\r\n"
                        "total_net_output_bytes:%llu\r\n"
                        "total_net_repl_input_bytes:0\r\n"
                        "total_net_repl_output_bytes:0\r\n"
+                       "instantaneous_input_kbps:%.2f\r\n"
+                       "instantaneous_output_kbps:%.2f\r\n"
+                       "instantaneous_input_repl_kbps:0.00\r\n"
+                       "instantaneous_output_repl_kbps:0.00\r\n"
                        "rejected_connections:%llu\r\n"
                        "sync_full:0\r\n"
                        "sync_partial_ok:0\r\n"
@@ -236,9 +246,10 @@ static void write_stats(struct info *info)
                        "current_eviction_exceeded_time:0\r\n"
                        "keyspace_hits:%llu\r\n"
                        "keyspace_misses:%llu\r\n",
-                       stat(&stats.connections), stat(&stats.commands), stat(&stats.input_bytes),
-                       stat(&stats.output_bytes), stat(&stats.refused_connections), (unsigned long long)data.expired,
-                       stat(&stats.hits), stat(&stats.misses));
+                       stat(&stats.connections), stat(&stats.commands), rates.commands, stat(&stats.input_bytes),
+                       stat(&stats.output_bytes), rates.input_bytes / 1024, rates.output_bytes / 1024,
+                       stat(&stats.refused_connections), (unsigned long long)data.expired, stat(&stats.hits),
+                       stat(&stats.misses));
     text_append_format(&info->text,
                        "pubsub_channels:0\r\n"
                        "pubsub_patterns:0\r\n"
@@ -264,19 +275,22 @@ static void write_stats(struct info *info)
                        stat(&stats.query_limit_disconnections), stat(&stats.output_limit_disconnections));
 }
 
+/* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */
 static void write_replication(struct info *info)
 {
     text_append_format(&info->text,
                        "role:master\r\n"
                        "connected_slaves:0\r\n"
                        "master_failover_state:no-failover\r\n"
+                       "master_replid:%s\r\n"
+                       "master_replid2:0000000000000000000000000000000000000000\r\n"
                        "master_repl_offset:0\r\n"
                        "second_repl_offset:-1\r\n"
                        "repl_backlog_active:0\r\n"
                        "repl_backlog_size:%lld\r\n"
                        "repl_backlog_first_byte_offset:0\r\n"
                        "repl_backlog_histlen:0\r\n",
-                       CFG_READ(info->config, repl_backlog_size));
+                       info->engine->run_id, CFG_READ(info->config, repl_backlog_size));
 }
 
 static void append_time(struct info *info, const char *field, struct timeval time)

@@ -13,11 +13,12 @@ struct memory_figures memory_measure(struct larder *engine)
         .entries = data.entry_bytes,
         .tables = data.table_bytes,
         .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
-        .clients = client_measure(engine).memory,
+        .clients = session_measure(&engine->sessions).memory,
         .resident = mem_resident_bytes(),
         .keys = data.keys,
     };
     figures.used = figures.entries + figures.tables + figures.flushed + figures.clients;
+    figures.peak = sampler_note_memory(&engine->sampler, figures.used);
     return figures;
 }
 
@@ -34,6 +35,11 @@ int64_t memory_fragmentation_bytes(const struct memory_figures *figures)
 double memory_dataset_percent(const struct memory_figures *figures)
 {
     return figures->used > 0 ? 100.0 * (double)figures->entries / (double)figures->used : 0;
+}
+
+double memory_peak_percent(const struct memory_figures *figures)
+{
+    return figures->peak > 0 ? 100.0 * (double)figures->used / (double)figures->peak : 0;
 }
 
 /* MEMORY USAGE key [SAMPLES count]: bytes of the key, its value, and its place in the table. Samples are for values of
@@ -101,6 +107,7 @@ static void cmd_memory_stats(struct call *call)
     struct memory_figures figures = memory_measure(call->engine);
     size_t bytes_per_key = figures.keys > 0 ? (figures.entries + figures.tables) / figures.keys : 0;
     struct out_chunk *begun = reply_begin(call);
+    reply_bytes_field(call, "peak.allocated", figures.peak);
     reply_bytes_field(call, "total.allocated", figures.used);
     reply_bytes_field(call, "startup.allocated", 0); /* before the first key and client, nothing is counted */
     reply_bytes_field(call, "replication.backlog", 0);
@@ -116,10 +123,11 @@ static void cmd_memory_stats(struct call *call)
     reply_bytes_field(call, "keys.bytes-per-key", bytes_per_key);
     reply_bytes_field(call, "dataset.bytes", figures.entries);
     reply_real_field(call, "dataset.percentage", memory_dataset_percent(&figures));
+    reply_real_field(call, "peak.percentage", memory_peak_percent(&figures));
     reply_real_field(call, "fragmentation", memory_fragmentation(&figures));
     reply_bulk_text(call, "fragmentation.bytes");
     reply_integer(call, memory_fragmentation_bytes(&figures));
-    reply_end_map(call, begun, 16 + databases);
+    reply_end_map(call, begun, 18 + databases);
 }
 
 /* What MEMORY DOCTOR takes for a sign of trouble. */
@@ -156,7 +164,7 @@ static void cmd_memory_doctor(struct call *call)
 {
     struct memory_figures figures = memory_measure(call->engine);
     struct text text = {0};
-    diagnose(&text, &figures, client_measure(call->engine).count);
+    diagnose(&text, &figures, session_measure(&call->engine->sessions).count);
     if (text.is_cut)
         reply_no_memory(call);
     else

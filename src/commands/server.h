@@ -3,7 +3,6 @@
 #ifndef LARDER_COMMANDS_SERVER_H
 #define LARDER_COMMANDS_SERVER_H
 
-#include "commands/client.h"
 #include "engine/call.h"
 
 extern const struct command memory_subcommands[];
@@ -18,6 +17,7 @@ struct memory_figures {
     size_t tables;   /* hash tables and timing wheels */
     size_t flushed;  /* of flushed databases, not given back yet */
     size_t clients;  /* sessions with their input and output */
+    size_t peak;     /* the most that was ever seen in use */
     size_t resident; /* of the whole process, as the system sees it; 0: unknown */
     size_t keys;
 };
@@ -30,5 +30,7 @@ double memory_fragmentation(const struct memory_figures *figures);
 int64_t memory_fragmentation_bytes(const struct memory_figures *figures);
 /* The part that is data, in percent of what is used. */
 double memory_dataset_percent(const struct memory_figures *figures);
+/* What is used now, in percent of the peak. */
+double memory_peak_percent(const struct memory_figures *figures);
 
 #endif

@@ -144,6 +144,26 @@ static const struct command_history set_history[] = {
 static const char *const mget_tips[] = {"request_policy:multi_shard", NULL};
 static const char *const mset_tips[] = {"request_policy:multi_shard", "response_policy:all_succeeded", NULL};
 
+/* SET reads the key only where its reply is the old value. */
+static uint16_t set_key_flags(const bytes *argv, size_t argc)
+{
+    for (size_t i = 3; i < argc; i++)
+        if (bytes_equal_nocase(argv[i], BYTES("get")))
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return KEY_OW | KEY_UPDATE;
+}
+
+static const struct key_spec set_keys[] = {
+    {
+        .flags = KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS,
+        .index = 1,
+        .step = 1,
+        .notes = "Reads the key only with `GET`.",
+        .flags_of = set_key_flags,
+    },
+    {0},
+};
+
 const struct command string_commands[] = {
     {
         .name = "append",
@@ -393,7 +413,7 @@ const struct command string_commands[] = {
         .arity = -3,
         .flags = CMD_WRITE | CMD_DENYOOM,
         .categories = ACL_STRING,
-        .keys = ONE_KEY_NOTED(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS, "Reads the key only with `GET`."),
+        .keys = set_keys,
         .group = "string",
         .summary = "Sets a key's string, whatever the key held before.",
         .since = "1.0.0",

@@ -39,8 +39,7 @@ enum command_flag {
 
     CMD_ALL_SHARDS = 1 << 24,  /* runs with every shard locked */
     CMD_PROTECTED = 1 << 25,   /* refused unless enable-debug-command allows it */
-    CMD_NEVER_PAUSED = 1 << 26, /* runs during CLIENT PAUSE ALL: CLIENT UNPAUSE, so that it can be said */
-    CMD_SYSTEM = 1 << 27,      /* documented as for the system's own use (COMMAND DOCS: syscmd) */
+    CMD_SYSTEM = 1 << 26,      /* documented as for the system's own use (COMMAND DOCS: syscmd) */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for

@@ -146,8 +146,6 @@ static bool is_held_back(const struct call *call)
         !engine_is_paused(call->engine, call->now_ms))
         return false;
     uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
-    if (flags & CMD_NEVER_PAUSED)
-        return false;
     return mode == PAUSE_ALL || (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 

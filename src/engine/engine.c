@@ -71,6 +71,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     lock_init(&engine->executors_lock);
     list_init(&engine->executors);
     lock_init(&engine->wake_lock);
+    sampler_init(&engine->sampler);
     return true;
 }
 
@@ -82,6 +83,7 @@ void engine_free(struct larder *engine)
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
     lock_free(&engine->wake_lock);
+    sampler_free(&engine->sampler);
 }
 
 void engine_wake_workers(struct larder *engine)
@@ -171,6 +173,7 @@ void engine_reset_stats(struct larder *engine)
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
     lock_give(&engine->executors_lock);
     ks_reset_counters(&engine->keyspace);
+    sampler_reset(&engine->sampler);
 }
 
 bool engine_is_paused(struct larder *engine, int64_t now_ms)
@@ -193,6 +196,7 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     }
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    sampler_run(engine);
     return has_more;
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/command.h"
 #include "engine/config.h"
+#include "engine/sampler.h"
 #include "engine/session.h"
 #include "keyspace/keyspace.h"
 
@@ -80,6 +81,8 @@ struct larder {
     struct lock executors_lock;
     struct list executors;              /* executors_lock */
     struct executor_stats retired;      /* executors_lock: sums of executors that are gone, and resets (negative) */
+
+    struct sampler sampler;             /* has its own lock */
 
     _Atomic int pause_mode;             /* enum pause_mode; CLIENT PAUSE */
     _Atomic int64_t pause_until_ms;

@@ -110,3 +110,41 @@ void session_reset(struct session *session)
     assert(is_cleared); /* it takes no memory */
     (void)is_cleared;
 }
+
+struct session *session_next_client(struct session_registry *registry, struct session *session)
+{
+    struct list *link = session != NULL ? session->in_registry.next : registry->sessions.next;
+    for (; link != &registry->sessions; link = link->next) {
+        session = CONTAINER_OF(link, struct session, in_registry);
+        if (session->transport->is_network && !atomic_load_explicit(&session->must_close, memory_order_relaxed))
+            return session;
+    }
+    return NULL;
+}
+
+size_t session_memory(const struct session *session)
+{
+    return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
+           atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+struct session_figures session_measure(struct session_registry *registry)
+{
+    struct session_figures figures = {0};
+    lock_take(&registry->lock);
+    for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
+        size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
+        size_t output = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+        figures.count++;
+        figures.memory += session_memory(session);
+        figures.max_input = larger(figures.max_input, input);
+        figures.max_output = larger(figures.max_output, output);
+    }
+    lock_give(&registry->lock);
+    return figures;
+}

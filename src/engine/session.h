@@ -91,6 +91,25 @@ void session_register(struct session *session);
 /* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
 void session_close(struct session *session);
 
+/* The client after this one (NULL: the first), oldest first, NULL at the end; under the registry's lock. Clients are the
+   sessions with a network transport; one that was killed is gone for everybody, though its owner may not have come to it
+   yet. */
+struct session *session_next_client(struct session_registry *registry, struct session *session);
+
+/* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */
+size_t session_memory(const struct session *session);
+
+/* All clients together. */
+struct session_figures {
+    size_t count;
+    size_t memory;     /* bytes */
+    size_t max_input;  /* bytes of the largest input buffer */
+    size_t max_output; /* bytes of output waiting for the slowest reader */
+};
+
+/* Takes the registry's lock. */
+struct session_figures session_measure(struct session_registry *registry);
+
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);
 void session_set_client_reply(struct session *session, enum client_reply mode);
