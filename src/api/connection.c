@@ -68,7 +68,7 @@ static enum resp_status parse(larder_connection *self, char *at, size_t len)
     struct session *session = &self->session;
     struct resp_limits limits = {
         .max_bulk_len = CFG_READ(session->engine->config, proto_max_bulk_len),
-        .is_unauthenticated = !session->is_authenticated,
+        .is_unauthenticated = !session_is_permitted(session),
     };
     char error[RESP_ERROR_SIZE];
     enum resp_status status = resp_parse(&self->input->state, at, len, &self->input->args, &limits, error);

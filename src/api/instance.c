@@ -55,8 +55,16 @@ static bool configure(struct config *config, const larder_options *options, stru
         .name = "larder_options.config",
         .product = "Larder " LARDER_VERSION,
     };
+    struct command_table table; /* for trying renamings, so that a bad one is refused where it stands */
+    if (!command_table_init(&table, command_families))
+        return false;
+    config->check_rename = command_rename;
+    config->check_rename_context = &table;
     struct cfg_file_error file_error;
-    if (cfg_file_load_text(config, &source, &file_error))
+    bool is_loaded = cfg_file_load_text(config, &source, &file_error);
+    config->check_rename = NULL;
+    command_table_free(&table);
+    if (is_loaded)
         return cfg_check(config, error);
     snprintf(error->text, sizeof(error->text), "%.*s", (int)sizeof(error->text) - 1, file_error.text);
     return false;

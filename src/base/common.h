@@ -8,6 +8,13 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/* An invariant that the compiler may rely on as well: checked in debug builds, assumed in others. */
+#ifdef NDEBUG
+#define assume(condition) ((condition) ? (void)0 : __builtin_unreachable())
+#else
+#define assume(condition) assert(condition)
+#endif
+
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
 

@@ -84,20 +84,22 @@ static bool scan_single_quotes(struct scan *scan)
     return false;
 }
 
-/* One word, from its first byte to the white space behind it. */
+/* What ends a word. Form feed and vertical tab separate words only between them, and behind a closing quote. */
+static bool ends_word(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* One word, from its first byte to the white space behind it. A quoted part ends it. */
 static bool scan_word(struct scan *scan)
 {
-    while (!is_at_boundary(scan)) {
+    while (scan->at < scan->end && !ends_word(*scan->at)) {
         char c = *scan->at++;
-        if (c == '"') {
-            if (!scan_double_quotes(scan))
-                return false;
-        } else if (c == '\'') {
-            if (!scan_single_quotes(scan))
-                return false;
-        } else {
-            *scan->to++ = c;
-        }
+        if (c == '"')
+            return scan_double_quotes(scan);
+        if (c == '\'')
+            return scan_single_quotes(scan);
+        *scan->to++ = c;
     }
     return true;
 }

@@ -32,7 +32,7 @@ static void cmd_config_get(struct call *call)
 static void cmd_config_set(struct call *call)
 {
     if (call->argc % 2 != 0) {
-        reply_arity_error(call);
+        reply_syntax_error(call);
         return;
     }
     struct cfg_error error;

@@ -157,7 +157,7 @@ static void cmd_hello(struct call *call)
         return;
     if (options.has_auth && !authenticate(call, options.user, options.password))
         return;
-    if (!call->session->is_authenticated) {
+    if (!session_is_permitted(call->session)) {
         reply_error(call,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
                     "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "

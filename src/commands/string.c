@@ -178,7 +178,7 @@ static bool parse_options(struct call *call, size_t first, unsigned allowed, str
     for (size_t i = first; i < call->argc; i++) {
         const struct option_word *found = find_option(call, i);
         if (found == NULL || !(found->option & allowed) || (options->given & found->group & ~found->option) ||
-            (found->has_argument && i + 1 == call->argc)) {
+            (found->option & options->given & OPTION_IFEQ) || (found->has_argument && i + 1 == call->argc)) {
             reply_syntax_error(call);
             return false;
         }

@@ -130,18 +130,18 @@ static void remove_slot(struct command_table *table, struct command_slot *slot)
     }
 }
 
-bool command_rename(struct command_table *table, bytes from, bytes to)
+const char *command_rename(void *context, bytes from, bytes to)
 {
-    if (from.len > NAME_MAX_LEN || to.len > NAME_MAX_LEN)
-        return false;
-    struct command_slot *slot = find_slot(table, from);
-    if (slot->name == NULL)
-        return false;
-    const struct command *command = slot->command;
-    if (to.len > 0 && !add_slot(table, to, command))
-        return false;
+    struct command_table *table = context;
+    struct command_slot *slot = from.len <= NAME_MAX_LEN ? find_slot(table, from) : NULL;
+    if (slot == NULL || slot->name == NULL)
+        return "No such command in rename-command";
+    if (to.len > NAME_MAX_LEN)
+        return "Target command name is too long";
+    if (to.len > 0 && !add_slot(table, to, slot->command))
+        return "Target command name already exists";
     remove_slot(table, find_slot(table, from));
-    return true;
+    return NULL;
 }
 
 /* Where a specification's keys, or their count, begin; 0: nowhere. */

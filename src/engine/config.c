@@ -379,6 +379,13 @@ bool cfg_add_rename(struct config *config, bytes from, bytes to, struct cfg_erro
         cfg_fail(error, "Too many rename-command directives");
         return false;
     }
+    const char *reason = NULL;
+    if (config->check_rename != NULL)
+        reason = config->check_rename(config->check_rename_context, from, to);
+    if (reason != NULL) {
+        cfg_fail(error, "%s", reason);
+        return false;
+    }
     struct cfg_rename rename = {0};
     if (!make_room_for_rename(config) || !cfg_text_make(&rename.from, from) || !cfg_text_make(&rename.to, to)) {
         mem_free(rename.from.at);

@@ -96,6 +96,9 @@ struct cfg_rename {
     struct cfg_text to;
 };
 
+/* Asked for each rename-command line, in order: why it cannot be, NULL when it can. */
+typedef const char *cfg_rename_check_fn(void *context, bytes from, bytes to);
+
 enum cfg_loglevel {
     CFG_LOG_DEBUG,
     CFG_LOG_VERBOSE,
@@ -177,6 +180,8 @@ struct config {
     struct cfg_hook *hooks;  /* change_lock: in the order of registration */
     bool save_was_given;     /* change_lock: a save line came, the default points are gone */
 
+    cfg_rename_check_fn *check_rename; /* set before files are read; NULL: every renaming is accepted */
+    void *check_rename_context;
     struct cfg_rename *renames; /* filled before the server serves, constant from then on */
     size_t rename_count;
     size_t rename_room;

@@ -131,7 +131,7 @@ static bool is_permitted(struct call *call)
                           "file, and then restart the server.");
         return false;
     }
-    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH)) {
+    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {
         reply_error(call, "NOAUTH Authentication required.");
         return false;
     }

@@ -46,6 +46,16 @@ static bool init_access_policy(struct larder *engine)
     return follow_access_policy(engine->config, access, NULL);
 }
 
+/* Gives the commands the names that the configuration has for them; the lines were checked when they were read. */
+static void rename_commands(struct larder *engine)
+{
+    for (size_t i = 0; i < engine->config->rename_count; i++) {
+        const struct cfg_rename *rename = &engine->config->renames[i];
+        command_rename(&engine->commands, (bytes){rename->from.at, rename->from.len},
+                       (bytes){rename->to.at, rename->to.len});
+    }
+}
+
 bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
 {
     memset(engine, 0, sizeof(*engine));
@@ -58,6 +68,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
+    rename_commands(engine);
     if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)CFG_READ(config, databases)) != KS_OK) {
         command_table_free(&engine->commands);
         return false;

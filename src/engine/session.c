@@ -37,6 +37,11 @@ static bool is_password_required(struct larder *engine)
     return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
 }
 
+bool session_is_permitted(const struct session *session)
+{
+    return session->is_authenticated || !is_password_required(session->engine);
+}
+
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
                   const struct reply_encoder *const *encoders, struct out_pool *pool)
 {

@@ -110,6 +110,9 @@ struct session_figures {
 /* Takes the registry's lock. */
 struct session_figures session_measure(struct session_registry *registry);
 
+/* May it run commands? It has authenticated, or no password is required (any more). */
+bool session_is_permitted(const struct session *session);
+
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);
 void session_set_client_reply(struct session *session, enum client_reply mode);

@@ -104,7 +104,7 @@ static void parse(struct worker *worker, struct connection *connection, struct p
 {
     struct resp_limits limits = {
         .max_bulk_len = CFG_READ(worker->engine->config, proto_max_bulk_len),
-        .is_unauthenticated = !connection->session.is_authenticated,
+        .is_unauthenticated = !session_is_permitted(&connection->session),
     };
     for (;;) {
         char error[RESP_ERROR_SIZE];

@@ -122,25 +122,6 @@ static bool hook_parameters(struct server *server)
 
 /* --- start and stop --- */
 
-static bool apply_renames(struct server *server)
-{
-    for (size_t i = 0; i < server->config.rename_count; i++) {
-        const struct cfg_rename *rename = &server->config.renames[i];
-        bytes from = {rename->from.at, rename->from.len};
-        bytes to = {rename->to.at, rename->to.len};
-        if (!command_rename(&server->engine.commands, from, to)) {
-            struct cfg_file_error error;
-            cfg_file_fail(&error, PRODUCT,
-                          command_find(&server->engine.commands, from) == NULL
-                              ? "rename-command names a command that does not exist"
-                              : "rename-command gives a command the name of another");
-            fputs(error.text, stderr);
-            return false;
-        }
-    }
-    return true;
-}
-
 static size_t thread_count(struct config *config)
 {
     size_t threads = (size_t)CFG_READ(config, threads);
@@ -170,7 +151,7 @@ static bool open_engine(struct server *server)
         .config_file = server->config_file,
         .executable = server->executable,
     };
-    return hook_parameters(server) && apply_renames(server);
+    return hook_parameters(server);
 }
 
 static void announce(struct server *server, const struct command_line *line)
@@ -274,6 +255,25 @@ static void find_paths(struct server *server, const struct command_line *line)
     server->executable[len > 0 ? len : 0] = '\0';
 }
 
+/* Reads the configuration. Renamings are tried on a table of their own, so that a bad one is refused where it stands. */
+static bool load(struct server *server, const struct command_line *line)
+{
+    struct command_table table;
+    if (!command_table_init(&table, command_families)) {
+        fputs("larder-server: out of memory\n", stderr);
+        return false;
+    }
+    server->config.check_rename = command_rename;
+    server->config.check_rename_context = &table;
+    struct cfg_file_error error;
+    bool is_loaded = command_line_load(line, &server->config, PRODUCT, &error);
+    if (!is_loaded)
+        fputs(error.text, stderr);
+    server->config.check_rename = NULL;
+    command_table_free(&table);
+    return is_loaded;
+}
+
 /* Reads the configuration into a server made for it, and runs that. */
 static int configure_and_run(const struct command_line *line)
 {
@@ -284,11 +284,8 @@ static int configure_and_run(const struct command_line *line)
     }
     stop_pipe = server->stop_pipe[1];
     find_paths(server, line);
-    struct cfg_file_error error;
-    if (!command_line_load(line, &server->config, PRODUCT, &error)) {
-        fputs(error.text, stderr);
+    if (!load(server, line))
         return 1;
-    }
     int status = run(server, line);
     if (status == 0) {
         engine_free(&server->engine);

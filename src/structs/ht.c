@@ -143,6 +143,7 @@ static uint64_t chain_pop(struct ht_bucket *bucket, struct spares *spares)
         bucket = next;
     }
     unsigned count = bucket_items(bucket);
+    assume(count > 0);
     uint64_t slot = bucket->slots[count - 1];
     bucket->slots[count - 1] = 0;
     if (previous != NULL && count == 2) {

@@ -89,12 +89,22 @@ def hello(ours, theirs):
 
 
 def command_info(ours, theirs):
-    """Flags and categories are sets; tips changed between 7.0 and 7.2 and are checked by the integration tests."""
+    """Flags and categories are sets; tips changed between 7.0 and 7.2 and are checked by the integration tests; notes
+    are prose."""
+
+    def without_notes(spec):
+        items = list(spec[1])
+        names = [name for _, name in items[::2]]
+        if b"notes" in names:
+            at = 2 * names.index(b"notes")
+            del items[at : at + 2]
+        return spec[0], items
 
     def tidy(entry):
         if entry[1] is None or len(entry[1]) < 10:
             return entry
         name, arity, flags, first, last, step, categories, _tips, key_specs, subcommands = entry[1]
+        key_specs = key_specs[0], [without_notes(spec) for spec in key_specs[1]]
         return (
             entry[0],
             name,
@@ -113,6 +123,21 @@ def command_info(ours, theirs):
     return ours[0] == theirs[0] == "*" and [tidy(entry) for entry in ours[1]] == [tidy(entry) for entry in theirs[1]]
 
 
+def help_text(ours, theirs):
+    """The texts are each server's own; the first line, and what is said about HELP itself, are the same."""
+
+    def frame(tree):
+        lines = tree[1]
+        return tree[0], lines[0], lines[-2:]
+
+    return frame(ours) == frame(theirs) if ours[0] == theirs[0] == "*" else ours == theirs
+
+
+def picture(ours, theirs):
+    """LOLWUT is art; it ends with the name and version of who drew it."""
+    return ours[0] == theirs[0] and ours[1].split(b"\n")[-2:-1] != [b""] and ours[1].endswith(b"\n")
+
+
 BY_COMMAND = {
     "TTL": near_seconds,
     "EXPIRETIME": near_seconds,
@@ -123,6 +148,7 @@ BY_COMMAND = {
     "RANDOMKEY": any_key,
     "TIME": time_of_day,
     "HELLO": hello,
+    "LOLWUT": picture,
 }
 
 BY_SUBCOMMAND = {
@@ -145,6 +171,8 @@ def rule_for(words):
         return None
     if upper[0] == "SCAN" and is_whole_scan(words):
         return whole_scan
+    if upper[1:] == ["HELP"]:
+        return help_text
     if upper[0] in BY_COMMAND:
         return BY_COMMAND[upper[0]]
     return BY_SUBCOMMAND.get(tuple(upper))

@@ -50,7 +50,6 @@ def _config_invocations():
         ("CONFIG", "SET", "lazyfree-lazy-expire", "1"),
         ("CONFIG", "SET", "databases", "4"),
         ("CONFIG", "SET", "supervised", "no"),
-        ("CONFIG", "SET", "loglevel", "bogus"),
         ("CONFIG", "SET", "loglevel", "warning"),
         ("CONFIG", "GET", "loglevel"),
         ("CONFIG", "SET", "loglevel", "notice"),
@@ -93,7 +92,6 @@ def _config_invocations():
         ("CONFIG", "SET", "dbfilename", "a/b"),
         ("CONFIG", "SET", "unixsocket", "x"),
         ("CONFIG", "SET", "daemonize", "yes"),
-        ("CONFIG", "SET", "maxmemory-samples", "0"),
         ("CONFIG", "SET", "active-expire-effort", "11"),
         ("CONFIG", "SET", "latency-tracking-info-percentiles", "101"),
         ("CONFIG", "SET", "port", "65536"),
@@ -212,11 +210,9 @@ SERVER_INVOCATIONS = {
         ("CLIENT", "GETNAME"),
         ("HELLO",),
         ("HELLO", "2", "AUTH", "default", ""),
-        ("HELLO", "2", "setname", "you", "bogus"),
         ("CLIENT", "GETNAME"),
         ("HELLO", "2", "SETNAME", "a", "SETNAME", "b"),
         ("CLIENT", "GETNAME"),
-        ("HELLO", "2", "AUTH", "a", "b", "c"),
         ("HELLO", "3", ""),
         ("PING",),
     ],
@@ -361,4 +357,19 @@ ANSWERS_OF_7_2 = [
     ),
     (("CLIENT", "SETINFO", "lib-name", ""), b"+OK\r\n"),
     (("CLIENT", "SETINFO", "bogus", "x"), b"-ERR Unrecognized option 'bogus'\r\n"),
+    # HELLO looks at all of its words before it acts on any of them.
+    (("HELLO", "2", "SETNAME", "me", "bogus"), b"-ERR Syntax error in HELLO option 'bogus'\r\n"),
+    (("CLIENT", "GETNAME"), b"$-1\r\n"),
+    (("HELLO", "2", "AUTH", "a", "b", "c"), b"-ERR Syntax error in HELLO option 'c'\r\n"),
+    # Limits and names of parameters that changed.
+    (
+        ("CONFIG", "SET", "loglevel", "bogus"),
+        b"-ERR CONFIG SET failed (possibly related to argument 'loglevel') - argument(s) must be one of the following: "
+        b"debug, verbose, notice, warning, nothing\r\n",
+    ),
+    (
+        ("CONFIG", "SET", "maxmemory-samples", "0"),
+        b"-ERR CONFIG SET failed (possibly related to argument 'maxmemory-samples') - argument must be between 1 and 64 "
+        b"inclusive\r\n",
+    ),
 ]

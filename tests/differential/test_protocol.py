@@ -16,6 +16,8 @@ from .streams import LARGE_STREAMS, PIPELINE, STREAMS, UNAUTHENTICATED_STREAMS, 
 MASKED = [
     (re.compile(rb"\$7\r\nversion\r\n\$\d+\r\n[\d.]+\r\n"), b"(version)"),
     (re.compile(rb"\$2\r\nid\r\n:\d+\r\n"), b"(id)"),
+    # 7.2 says where the protocol version goes in the HELLO that it advises.
+    (re.compile(rb"otherwise the HELLO <proto> AUTH"), b"otherwise the HELLO AUTH"),
 ]
 CLOSING = re.compile(rb"-ERR Protocol error")
 SENTINEL = encode("ECHO", "(sentinel)")

@@ -152,10 +152,12 @@ def test_kill_by_id_and_skipme(server, transport):
 
 def test_kill_by_addresses(server):
     killer, victim = server.raw(), server.raw()
+    victim.command("PING")  # until it has answered, the server may not have taken the connection yet
     host, port = victim.socket.getsockname()
     assert killer.ask("CLIENT", "KILL", "ADDR", f"{host}:{port}") == (":", b"1")
     assert not is_open(victim)
     victim = server.raw()
+    victim.command("PING")
     host, port = victim.socket.getsockname()
     assert killer.command("CLIENT", "KILL", f"{host}:{port}") == b"+OK\r\n"
     assert not is_open(victim)

@@ -28,12 +28,12 @@ def test_set_ifeq_compares_numbers_as_the_text_that_get_returns(r):
 
 
 def test_set_ifeq_with_get_returns_the_old_value_either_way(r):
-    assert r.execute_command("SET", "k", "v", "IFEQ", "x", "GET") is None
+    assert r.execute_command("SET", "k", "v", "IFEQ", "x", "GET", get=True) is None
     assert r.exists("k") == 0
     r.set("k", "old")
-    assert r.execute_command("SET", "k", "v", "IFEQ", "x", "GET") == b"old"
+    assert r.execute_command("SET", "k", "v", "IFEQ", "x", "GET", get=True) == b"old"
     assert r.get("k") == b"old"
-    assert r.execute_command("SET", "k", "v", "GET", "IFEQ", "old") == b"old"
+    assert r.execute_command("SET", "k", "v", "GET", "IFEQ", "old", get=True) == b"old"
     assert r.get("k") == b"v"
 
 
@@ -146,10 +146,14 @@ def test_msetex_refuses_what_makes_no_sense(r, words):
     assert r.dbsize() == 0
 
 
-def test_msetex_keys_are_found(r):
-    assert r.execute_command("COMMAND", "GETKEYS", "MSETEX", 2, "a", "1", "b", "2", "EX", 10) == [b"a", b"b"]
-    assert r.execute_command("COMMAND", "GETKEYS", "DELIFEQ", "a", "1") == [b"a"]
-    assert r.execute_command("COMMAND", "GETKEYS", "SET", "a", "1", "IFEQ", "2") == [b"a"]
+def test_msetex_keys_are_found(server):
+    connection = server.raw()
+    for words, keys in (
+        (("MSETEX", 2, "a", "1", "b", "2", "EX", 10), [b"a", b"b"]),
+        (("DELIFEQ", "a", "1"), [b"a"]),
+        (("SET", "a", "1", "IFEQ", "2"), [b"a"]),
+    ):
+        assert connection.ask("COMMAND", "GETKEYS", *words) == ("*", [("$", key) for key in keys])
 
 
 def test_redis_py_msetex(r):

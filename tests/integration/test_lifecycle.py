@@ -65,7 +65,7 @@ def test_sigpipe_does_not_end_the_server(start_server):
 
 @pytest.mark.parametrize(
     "words",
-    [(), ("NOSAVE",), ("SAVE",), ("nosave", "now"), ("NOW", "FORCE"), ("NOSAVE", "NOW", "FORCE")],
+    [(), ("NOSAVE",), ("nosave", "now"), ("NOW", "FORCE"), ("SAVE", "FORCE"), ("NOSAVE", "NOW", "FORCE")],
     ids=lambda words: " ".join(words) or "plain",
 )
 def test_shutdown_ends_the_server_without_an_answer(start_server, words):
@@ -78,6 +78,14 @@ def test_shutdown_ends_the_server_without_an_answer(start_server, words):
     assert other.read_until_closed() == b""
     assert server.wait_exit() == 0
     assert "ready to exit, bye bye..." in server.log()
+
+
+@pytest.mark.larder_only("it saves")
+def test_shutdown_that_cannot_save_is_refused(start_server):
+    r = start_server(threads=2).client()
+    with pytest.raises(redis.ResponseError, match="Errors trying to SHUTDOWN. Check logs."):
+        r.execute_command("SHUTDOWN", "SAVE")
+    assert r.ping() is True
 
 
 def test_refused_shutdown_leaves_the_server_running(start_server):
