@@ -113,7 +113,7 @@ static void random_patterns_match_as_their_definition_says(void **state)
 {
     (void)state;
     unsigned seed = 20240807;
-    print_message("seed %u\n", seed);
+    print_message("# seed %u\n", seed);
     srand(seed);
     for (int round = 0; round < 100000; round++) {
         char pattern[8], text[10];

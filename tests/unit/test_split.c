@@ -102,7 +102,7 @@ static void quoting_and_splitting_gives_back_any_bytes(void **state)
 {
     (void)state;
     unsigned seed = 4711;
-    print_message("seed %u\n", seed);
+    print_message("# seed %u\n", seed);
     srand(seed);
     for (int round = 0; round < 20000; round++) {
         char raw[32];

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""Runs every test and ends with one line: N passed, N failed, N skipped.
+
+What runs: the unit tests under the address and undefined-behaviour sanitizers and under the thread sanitizer; the
+black-box tests (integration, differential, clients) against the release build and against both sanitized builds; the
+installed library with an outside program; each fuzzer for a short while on its stored corpus. Arguments name the stages to
+run instead of all: unit, blackbox, install, fuzz.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+VENV = BUILD / "venv"
+RESULTS = BUILD / "test-results"
+FUZZ_SECONDS = 20
+
+# The thread sanitizer's search for lock cycles knows at most 64 locks at a time; commands on all shards take more. The order
+# of locks is ascending by construction (engine/README.md).
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=99",
+    "TSAN_OPTIONS": "exitcode=99:halt_on_error=1:detect_deadlocks=0",
+}
+
+
+class Tally:
+    """What passed, failed and was skipped, and where."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, name, is_passed):
+        self.passed += is_passed
+        self.failed += not is_passed
+        if not is_passed:
+            self.failures.append(name)
+
+    def add_junit(self, stage, path, status):
+        """The cases of a JUnit file. A runner that failed without a failed case, or ran none, counts as a failure."""
+        failed_before, cases = self.failed, []
+        if path.exists():
+            cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+        for case in cases:
+            kinds = {child.tag for child in case}
+            if kinds & {"failure", "error"}:
+                self.add(f"{stage}: {case.get('classname', '')} {case.get('name')}", False)
+            elif "skipped" in kinds:
+                self.skipped += 1
+            else:
+                self.passed += 1
+        if not cases or (status != 0 and self.failed == failed_before):
+            self.add(f"{stage}: the runner ended with status {status} after {len(cases)} tests", False)
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], cwd=ROOT, check=False, **options).returncode
+
+
+def must(*words, **options):
+    status = run(*words, **options)
+    if status != 0:
+        sys.exit(f"run_tests: {' '.join(map(str, words))} failed with status {status}")
+
+
+def build(*names):
+    for name in names:
+        print(f"== building {name}", flush=True)
+        must("tools/configure.sh", name)
+        must("ninja", "-C", BUILD / name, "--quiet")
+
+
+def set_up_python():
+    """A virtual environment with the tests' packages; made again when they change."""
+    requirements = ROOT / "tests/requirements.txt"
+    stamp = VENV / "requirements.txt"
+    if stamp.exists() and stamp.read_bytes() == requirements.read_bytes():
+        return
+    print("== installing the tests' Python packages", flush=True)
+    must(sys.executable, "-m", "venv", VENV)
+    must(VENV / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+    stamp.write_bytes(requirements.read_bytes())
+
+
+def unit_stage(tally):
+    for name in ("asan", "tsan"):
+        print(f"== unit tests, {name}", flush=True)
+        report = BUILD / name / "meson-logs/testlog.junit.xml"
+        report.unlink(missing_ok=True)
+        status = run(
+            "meson", "test", "-C", BUILD / name, "--no-rebuild", "--print-errorlogs", "--quiet",
+            env=os.environ | SANITIZER_OPTIONS,
+        )
+        tally.add_junit(f"unit tests, {name}", report, status)
+
+
+def start_blackbox(name):
+    """pytest against one build, its output in a file."""
+    environment = os.environ | SANITIZER_OPTIONS | {"LARDER_SERVER": str(BUILD / name / "larder-server")}
+    if name != "release":
+        environment["LARDER_SANITIZED"] = "1"
+    report = RESULTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    log = open(RESULTS / f"{name}.log", "w", encoding="utf-8")
+    words = [VENV / "bin/python", "-m", "pytest", ROOT / "tests", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    process = subprocess.Popen(
+        list(map(str, words)), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
+    return name, process, report
+
+
+def blackbox_stage(tally):
+    """The sanitized builds run at the same time, one on each core; the release build before them, undisturbed."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for group in (["release"], ["asan", "tsan"]):
+        print(f"== black-box tests, {' and '.join(group)}", flush=True)
+        for name, process, report in [start_blackbox(name) for name in group]:
+            status = process.wait()
+            lines = (RESULTS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            print("\n".join(lines[-1:] if status == 0 else lines[-400:]), flush=True)
+            tally.add_junit(f"black-box tests, {name}", report, status)
+
+
+def install_stage(tally):
+    """An outside program compiles against the installed header and library by pkg-config alone, and runs."""
+    print("== the installed library", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder) / "prefix"
+        release = BUILD / "release"
+        is_installed = (
+            run("meson", "setup", "--reconfigure", release, f"-Dprefix={prefix}", stdout=subprocess.DEVNULL) == 0
+            and run("meson", "install", "-C", release, "--quiet", stdout=subprocess.DEVNULL) == 0
+        )
+        run("meson", "setup", "--reconfigure", release, "-Dprefix=/usr/local", stdout=subprocess.DEVNULL)
+        tally.add("install: make install", is_installed)
+        if not is_installed:
+            return
+        pkgconfig = next(prefix.rglob("larder.pc")).parent
+        library = next(prefix.rglob("liblarder.so")).parent
+        environment = os.environ | {"PKG_CONFIG_PATH": str(pkgconfig), "LD_LIBRARY_PATH": str(library)}
+        for linking, flag in (("shared", ""), ("static", "--static")):
+            program = Path(folder) / f"embed-{linking}"
+            flags = f"$(pkg-config {flag} --cflags --libs larder)"
+            if linking == "static":
+                flags = f"-Wl,-Bstatic -llarder -Wl,-Bdynamic {flags}".replace("-Bstatic", f"-Bstatic -L{library}")
+            command = f"cc examples/embed.c -o {program} {flags} && {program}"
+            status = run("sh", "-c", command, env=environment, stdout=subprocess.DEVNULL)
+            tally.add(f"install: the example with the {linking} library", status == 0)
+        status = run(prefix / "bin/larder-server", "--version", stdout=subprocess.DEVNULL)
+        tally.add("install: larder-server --version", status == 0)
+
+
+def fuzz_stage(tally):
+    build("fuzz")
+    print(f"== fuzzers, {FUZZ_SECONDS} s each", flush=True)
+    tally.add("fuzzers", run("tools/fuzz.sh", FUZZ_SECONDS) == 0)
+
+
+STAGES = {"unit": unit_stage, "blackbox": blackbox_stage, "install": install_stage, "fuzz": fuzz_stage}
+
+
+def main():
+    wanted = sys.argv[1:] or list(STAGES)
+    unknown = [name for name in wanted if name not in STAGES]
+    if unknown:
+        sys.exit(f"run_tests: there are the stages {', '.join(STAGES)}; not {', '.join(unknown)}")
+    build("release", "asan", "tsan")
+    set_up_python()
+    tally = Tally()
+    for name in wanted:
+        STAGES[name](tally)
+    for failure in tally.failures:
+        print(f"FAILED {failure}")
+    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")
+    sys.exit(1 if tally.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
