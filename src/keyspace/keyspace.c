@@ -89,8 +89,11 @@ static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64
     };
     key.probe = ht_probe(&key.db->keys, hash);
     struct entry *entry;
-    while ((entry = ht_probe_next(&key.probe)) != NULL && !bytes_equal(entry_key(entry), name))
-        continue;
+    while ((entry = ht_probe_next(&key.probe)) != NULL) {
+        __builtin_prefetch(&entry->data[64]); /* the value, while the key is compared */
+        if (likely(bytes_equal(entry_key(entry), name)))
+            break;
+    }
     key.entry = entry;
     return key;
 }
