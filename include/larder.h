@@ -127,7 +127,7 @@ LARDER_API void larder_disconnect(larder_connection *connection);
    done, -1 when the connection is closed (the bytes were dropped). */
 LARDER_API int larder_connection_write(larder_connection *connection, const void *data, size_t len);
 /* What the client receives: up to `size` bytes of the replies so far. Returns their number; 0 when there is nothing
-   yet; -1 when there is nothing and the connection is closed (QUIT, protocol error, CLIENT KILL, memory has run out). */
+   yet; -1 when there is nothing and the connection is closed (QUIT, protocol error, CLIENT KILL, out of memory). */
 LARDER_API ptrdiff_t larder_connection_read(larder_connection *connection, void *buffer, size_t size);
 /* Bytes that could be read now. */
 LARDER_API size_t larder_connection_pending(const larder_connection *connection);
