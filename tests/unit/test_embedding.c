@@ -98,6 +98,22 @@ static void the_log_goes_to_the_programs_function(void **state)
     larder_close(engine);
 }
 
+static void the_log_follows_loglevel(void **state)
+{
+    (void)state;
+    struct log_lines lines = {0};
+    larder *engine =
+        open_engine(&(larder_options){.log = keep_line, .log_context = &lines, .config = "loglevel nothing"});
+    larder_session *session = open_session(engine);
+    assert_error(session, "ERR Errors trying to SHUTDOWN. Check logs.", "SHUTDOWN");
+    assert_int_equal(lines.count, 0);
+    assert_status(session, "OK", "CONFIG", "SET", "loglevel", "warning");
+    assert_error(session, "ERR Errors trying to SHUTDOWN. Check logs.", "SHUTDOWN");
+    assert_int_equal(lines.count, 1);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 static void note_shutdown(void *context)
 {
     (*(int *)context)++;
@@ -547,6 +563,7 @@ int main(void)
         cmocka_unit_test(engines_do_not_see_each_others_keys_clocks_and_configuration),
         cmocka_unit_test(a_wrong_line_of_the_configuration_is_named_with_its_reason),
         cmocka_unit_test(the_log_goes_to_the_programs_function),
+        cmocka_unit_test(the_log_follows_loglevel),
         cmocka_unit_test(shutdown_is_the_programs_affair),
         cmocka_unit_test(an_engine_opens_and_closes_in_no_time),
         cmocka_unit_test(every_type_of_resp3_becomes_a_tree),

@@ -10,7 +10,7 @@
 enum { MOST_ALLOCATIONS = 100000 };
 
 /* Opens with every number of allocations, down to a success. */
-static void check_opening(const larder_options *options)
+static larder *check_opening(const larder_options *options)
 {
     larder *engine = NULL;
     long allowed = 0;
@@ -24,16 +24,30 @@ static void check_opening(const larder_options *options)
     }
     assert_non_null(engine);
     assert_true(allowed > 10);
-    larder_close(engine);
+    return engine;
 }
 
 static void opening_fails_with_a_message(void **state)
 {
     (void)state;
-    check_opening(NULL);
-    check_opening(&(larder_options){.threads = 1});
-    check_opening(
-        &(larder_options){.config = "requirepass secret\nbind 127.0.0.1 ::1\nsave 60 100\nrename-command GET FETCH\n"});
+    larder_close(check_opening(NULL));
+    larder_close(check_opening(&(larder_options){.threads = 1}));
+}
+
+static void no_line_of_the_configuration_is_dropped(void **state)
+{
+    (void)state;
+    static const char config[] = "bind 127.0.0.1 ::1\nsave 60 100\nmaxmemory-policy allkeys-lfu\n"
+                                 "rename-command GET FETCH\nrename-command FLUSHALL \"\"\n";
+    larder *engine = check_opening(&(larder_options){.config = config});
+    larder_session *session = open_session(engine);
+    assert_nil(session, "FETCH", "k");
+    assert_error(session, NULL, "GET", "k");
+    assert_error(session, NULL, "FLUSHALL");
+    assert_status(session, "OK", "SET", "k", "v");
+    assert_integer(session, 5, "OBJECT", "FREQ", "k");
+    larder_session_close(session);
+    larder_close(engine);
 }
 
 static void sessions_and_connections_fail_to_open(void **state)
@@ -372,6 +386,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opening_fails_with_a_message),
+        cmocka_unit_test(no_line_of_the_configuration_is_dropped),
         cmocka_unit_test(sessions_and_connections_fail_to_open),
         cmocka_unit_test(a_command_without_memory_changes_nothing),
         cmocka_unit_test(setting_several_keys_without_memory_sets_the_first_ones),
