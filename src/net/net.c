@@ -206,8 +206,17 @@ static void set_wake(struct larder *engine, void (*wake)(void *), void *context)
     lock_give(&engine->wake_lock);
 }
 
+/* From here on nobody reaches it from outside its own threads. */
+static void withdraw(struct net *net)
+{
+    set_wake(net->engine, NULL, NULL);
+    cfg_off_change(net->engine->config, reopen, net);
+    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
+}
+
 static void free_net(struct net *net)
 {
+    withdraw(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_free(&net->workers[i]);
     listener_close_all(&net->listeners);
@@ -231,15 +240,23 @@ static bool init_workers(struct net *net, size_t count)
 static bool start_threads(struct net *net)
 {
     for (size_t i = 0; i < net->worker_count; i++) {
-        if (pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]) == 0)
+        int status = pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]);
+        if (status == 0)
             continue;
         for (size_t j = 0; j < i; j++)
             worker_stop(&net->workers[j]);
         for (size_t j = 0; j < i; j++)
             pthread_join(net->workers[j].thread, NULL);
+        errno = status;
         return false;
     }
     return true;
+}
+
+/* Why the last step failed: the system's reason, or memory. */
+static void explain(char error[LISTENER_ERROR_SIZE], const char *what)
+{
+    snprintf(error, LISTENER_ERROR_SIZE, "%s: %s", what, errno == ENOMEM ? "out of memory" : strerror(errno));
 }
 
 static bool hook_configuration(struct net *net)
@@ -276,15 +293,15 @@ struct net *net_start(struct larder *engine, const struct net_options *options, 
         free_net(net);
         return NULL;
     }
+    errno = ENOMEM; /* what fails without a word from the system is an allocation */
     if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "%s", strerror(errno));
+        explain(error, "could not set the workers up");
         free_net(net);
         return NULL;
     }
     set_wake(engine, wake_all, net);
     if (!start_threads(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "could not start a thread: %s", strerror(errno));
-        set_wake(engine, NULL, NULL);
+        explain(error, "could not start a thread");
         free_net(net);
         return NULL;
     }
@@ -293,12 +310,10 @@ struct net *net_start(struct larder *engine, const struct net_options *options, 
 
 void net_stop(struct net *net)
 {
-    set_wake(net->engine, NULL, NULL);
-    cfg_off_change(net->engine->config, reopen, net);
+    withdraw(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_stop(&net->workers[i]);
     for (size_t i = 0; i < net->worker_count; i++)
         pthread_join(net->workers[i].thread, NULL);
-    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
     free_net(net);
 }
