@@ -4,6 +4,7 @@
 #define LARDER_BASE_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 struct lock {
     pthread_mutex_t mutex;
@@ -30,6 +31,12 @@ static inline void lock_free(struct lock *lock)
 static inline void lock_take(struct lock *lock)
 {
     pthread_mutex_lock(&lock->mutex);
+}
+
+/* Takes the lock if nobody has it. */
+static inline bool lock_try(struct lock *lock)
+{
+    return pthread_mutex_trylock(&lock->mutex) == 0;
 }
 
 static inline void lock_give(struct lock *lock)

@@ -187,8 +187,9 @@ void ks_reset_counters(struct keyspace *ks);
 /* Locks one shard at a time; for tests: asserts every invariant of every shard. */
 void ks_check(struct keyspace *ks);
 
-/* The processor starts loading what a lookup of this hash will touch: first the bucket (no lock needed), later, locked,
-   the entry. */
+/* The processor starts loading what a lookup of this hash will touch, in three steps that leave each other time: the bucket;
+   the shard's lock, which other cores pull to themselves all the time; the entry. No lock is held; the last step takes the
+   shard's for a moment, and does nothing if somebody has it. */
 static inline void ks_prefetch(const struct keyspace *ks, size_t db, uint64_t hash)
 {
     ht_prefetch(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);
@@ -196,12 +197,18 @@ static inline void ks_prefetch(const struct keyspace *ks, size_t db, uint64_t ha
 
 static inline void ks_prefetch_lock(const struct keyspace *ks, uint64_t hash)
 {
-    __builtin_prefetch(&ks->shards[ks_shard_index(ks, hash)], 1);
+    if (ks->is_locking)
+        __builtin_prefetch(&ks->shards[ks_shard_index(ks, hash)], 1);
 }
 
 static inline void ks_prefetch_entry(const struct keyspace *ks, size_t db, uint64_t hash)
 {
-    ht_prefetch_items(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);
+    struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
+    if (ks->is_locking && !lock_try(&shard->lock))
+        return;
+    ht_prefetch_items(&shard->dbs[db].keys, hash);
+    if (ks->is_locking)
+        lock_give(&shard->lock);
 }
 
 #endif

@@ -16,7 +16,8 @@ enum {
     UPKEEP_INTERVAL_MS = 10,
     UPKEEP_BUDGET = 1024,    /* nodes per shard, and entries to free, in one step: a fraction of a millisecond */
     PATROL_INTERVAL_MS = 1000,
-    PREFETCH_DISTANCE = 8,   /* requests between asking for an entry and needing it */
+    ENTRY_DISTANCE = 8,      /* requests between asking for an entry and needing it */
+    LOCK_DISTANCE = 16,      /* the same for a shard's lock, which is needed before the entry is asked for */
     LARGE_INPUT = 1024 * 1024,
 };
 
@@ -243,28 +244,26 @@ static void hold_back(struct worker *worker, struct connection *connection, cons
     connection->is_broken |= !input_append_request(&connection->held_input, request->argv, request->argc);
 }
 
-/* Asks for what a request will touch next after its bucket: the entry, or, where another thread may be changing the bucket,
-   the shard's lock, which the other cores pull to themselves all the time. */
-static void look_ahead(struct keyspace *ks, const struct queued_request *queued)
+/* Asks for what requests further back in the queue will touch after their buckets. */
+static void look_ahead(const struct worker *worker, size_t present)
 {
-    if (!queued->request.has_hash)
-        return;
-    if (ks->is_locking)
-        ks_prefetch_lock(ks, queued->request.hash);
-    else
-        ks_prefetch_entry(ks, atomic_load_explicit(&queued->connection->session.db, memory_order_relaxed),
-                          queued->request.hash);
+    const struct keyspace *ks = &worker->engine->keyspace;
+    const struct queued_request *ahead = worker->queue + present;
+    size_t left = worker->queue_count - present;
+    if (left > LOCK_DISTANCE && ahead[LOCK_DISTANCE].request.has_hash)
+        ks_prefetch_lock(ks, ahead[LOCK_DISTANCE].request.hash);
+    if (left > ENTRY_DISTANCE && ahead[ENTRY_DISTANCE].request.has_hash)
+        ks_prefetch_entry(ks, atomic_load_explicit(&ahead[ENTRY_DISTANCE].connection->session.db, memory_order_relaxed),
+                          ahead[ENTRY_DISTANCE].request.hash);
 }
 
 static void execute(struct worker *worker)
 {
-    struct keyspace *ks = &worker->engine->keyspace;
     for (size_t i = 0; i < worker->queue_count; i++) {
         struct queued_request *queued = &worker->queue[i];
         struct connection *connection = queued->connection;
         struct session *session = &connection->session;
-        if (i + PREFETCH_DISTANCE < worker->queue_count)
-            look_ahead(ks, &worker->queue[i + PREFETCH_DISTANCE]);
+        look_ahead(worker, i);
         if (connection->is_broken || session->close_after_reply ||
             atomic_load_explicit(&session->must_close, memory_order_relaxed))
             continue;
