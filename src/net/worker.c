@@ -373,8 +373,8 @@ static void handle_event(struct worker *worker, const struct reactor_event *even
         return;
     }
     struct connection *connection = event->owner;
-    if (connection->is_held)
-        connection->is_broken = true; /* not reading, so only an error or a hang-up is reported */
+    if (connection->is_held && event->is_readable)
+        connection->is_broken = true; /* not reading, so this reports an error or a hang-up */
     if (event->is_writable)
         connection_flush(connection);
     if (connection->is_broken) {
