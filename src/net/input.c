@@ -102,5 +102,5 @@ void input_consume(struct input **input, size_t count)
 
 size_t input_bytes(const struct input *input)
 {
-    return input == NULL ? 0 : sizeof(*input) + input->capacity + input->args.capacity * sizeof(bytes);
+    return input == NULL ? 0 : input->len + input->args.count * sizeof(bytes);
 }
