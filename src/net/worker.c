@@ -18,6 +18,7 @@ enum {
     PATROL_INTERVAL_MS = 1000,
     PREFETCH_DISTANCE = 8,   /* requests between asking for an entry and needing it */
     LARGE_INPUT = 1024 * 1024,
+    ARGS_KEPT = 256 * 1024,  /* arguments; a batch that is only reads into the arena cannot have more */
 };
 
 bool worker_init(struct worker *worker, struct net *net, size_t number, size_t worker_count)
@@ -122,8 +123,10 @@ static void parse(struct worker *worker, struct connection *connection, struct p
             return;
         }
         bool is_done = status != RESP_NO_MEMORY;
-        if (is_done && parsing->args != &worker->args)
+        if (is_done && parsing->args != &worker->args) {
             is_done = resp_args_move(&worker->args, parsing->args, 0);
+            resp_args_free(parsing->args);
+        }
         if (is_done && status == RESP_REQUEST)
             is_done = enqueue(worker, connection, parsing->first_arg);
         if (!is_done) {
@@ -349,6 +352,8 @@ static void run_batch(struct worker *worker)
         worker->arena_used = 0;
         gather_ready(worker);
     }
+    if (unlikely(worker->args.capacity > ARGS_KEPT)) /* memory for the largest request ever is not kept */
+        resp_args_free(&worker->args);
 }
 
 static bool is_batch_full(const struct worker *worker)
