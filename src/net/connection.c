@@ -163,6 +163,8 @@ bool connection_take_interrupt(struct connection *connection)
         mem_free(connection);
         return false;
     }
-    atomic_store_explicit(&connection->is_interrupted, false, memory_order_release);
+    /* An exchange, not a store: whoever found the mail still on the way wrote must_close before, and the caller reads it
+       after this. */
+    atomic_exchange_explicit(&connection->is_interrupted, false, memory_order_acq_rel);
     return true;
 }
