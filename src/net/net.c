@@ -206,11 +206,21 @@ static void set_wake(struct larder *engine, void (*wake)(void *), void *context)
     lock_give(&engine->wake_lock);
 }
 
+/* From here on nobody outside calls into this network. */
+static void unhook(struct net *net)
+{
+    set_wake(net->engine, NULL, NULL);
+    cfg_off_change(net->engine->config, reopen, net);
+}
+
+/* Its threads do not run, or have ended. */
 static void free_net(struct net *net)
 {
+    unhook(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_free(&net->workers[i]);
     listener_close_all(&net->listeners);
+    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
     cfg_free_addresses(&net->bind);
     lock_free(&net->listeners_lock);
     mem_free(net->workers);
@@ -231,12 +241,14 @@ static bool init_workers(struct net *net, size_t count)
 static bool start_threads(struct net *net)
 {
     for (size_t i = 0; i < net->worker_count; i++) {
-        if (pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]) == 0)
+        int problem = pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]);
+        if (problem == 0)
             continue;
         for (size_t j = 0; j < i; j++)
             worker_stop(&net->workers[j]);
         for (size_t j = 0; j < i; j++)
             pthread_join(net->workers[j].thread, NULL);
+        errno = problem;
         return false;
     }
     return true;
@@ -247,6 +259,32 @@ static bool hook_configuration(struct net *net)
     for (size_t i = 0; i < COUNT_OF(listening_parameters); i++)
         if (!cfg_on_change(net->engine->config, listening_parameters[i], reopen, net))
             return false;
+    return true;
+}
+
+/* The steps of net_start. What they leave behind when one fails is freed by free_net. */
+static bool start(struct net *net, const struct net_options *options, int *failed_port, char error[LISTENER_ERROR_SIZE])
+{
+    if (!cfg_copy_bind(net->engine->config, &net->bind)) {
+        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
+        return false;
+    }
+    if (!open_tcp(net, &net->bind, net->port, error)) {
+        *failed_port = net->port;
+        return false;
+    }
+    if (!open_unix(net->engine, &net->listeners, error))
+        return false;
+    errno = ENOMEM; /* what has failed if no system call says otherwise */
+    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
+        snprintf(error, LISTENER_ERROR_SIZE, "could not prepare the workers: %s", strerror(errno));
+        return false;
+    }
+    set_wake(net->engine, wake_all, net);
+    if (!start_threads(net)) {
+        snprintf(error, LISTENER_ERROR_SIZE, "could not start a thread: %s", strerror(errno));
+        return false;
+    }
     return true;
 }
 
@@ -262,43 +300,18 @@ struct net *net_start(struct larder *engine, const struct net_options *options, 
     net->engine = engine;
     lock_init(&net->listeners_lock);
     net->port = options->any_port ? ANY_PORT : (int)CFG_READ(engine->config, port);
-    if (!cfg_copy_bind(engine->config, &net->bind)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
-        free_net(net);
-        return NULL;
-    }
-    if (!open_tcp(net, &net->bind, net->port, error)) {
-        *failed_port = net->port;
-        free_net(net);
-        return NULL;
-    }
-    if (!open_unix(engine, &net->listeners, error)) {
-        free_net(net);
-        return NULL;
-    }
-    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "%s", strerror(errno));
-        free_net(net);
-        return NULL;
-    }
-    set_wake(engine, wake_all, net);
-    if (!start_threads(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "could not start a thread: %s", strerror(errno));
-        set_wake(engine, NULL, NULL);
-        free_net(net);
-        return NULL;
-    }
-    return net;
+    if (start(net, options, failed_port, error))
+        return net;
+    free_net(net);
+    return NULL;
 }
 
 void net_stop(struct net *net)
 {
-    set_wake(net->engine, NULL, NULL);
-    cfg_off_change(net->engine->config, reopen, net);
+    unhook(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_stop(&net->workers[i]);
     for (size_t i = 0; i < net->worker_count; i++)
         pthread_join(net->workers[i].thread, NULL);
-    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
     free_net(net);
 }
