@@ -456,6 +456,8 @@ static void do_upkeep(struct worker *worker)
     struct larder *engine = worker->engine;
     int64_t now_ms = worker->executor.now_ms;
     int64_t since_ms = now_ms - worker->last_upkeep_ms;
+    if (worker->number == 0)
+        net_upkeep(worker->net);
     bool has_garbage = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed) > 0;
     if (worker->has_more_upkeep || has_garbage || since_ms >= UPKEEP_INTERVAL_MS || since_ms < 0) {
         worker->last_upkeep_ms = now_ms;
