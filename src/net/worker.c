@@ -265,6 +265,8 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
+        if (unlikely(session->out.owned_bytes > CONNECTION_OUTPUT_CEILING))
+            connection_cut_off(connection);
     }
     worker->queue_count = 0;
     worker->args.count = 0;
