@@ -57,15 +57,17 @@ static bool run(larder_session *self, const bytes *argv, size_t argc)
 {
     struct session *session = &self->session;
     struct instance *instance = instance_of(session->engine);
-    out_clear(&session->out);
+    struct request request;
+    request_prepare(session->engine, argv, argc, &request);
+    if (request.has_hash) /* the bucket comes while the rest is looked after */
+        ks_prefetch(&session->engine->keyspace, atomic_load_explicit(&session->db, memory_order_relaxed), request.hash);
+    out_rewind(&session->out);
     executor_tick(&self->executor);
     if (unlikely(!instance_is_free(instance))) {
         session->encoder->error(&session->out, BYTES("ERR the engine has one thread, which is serving it"));
         return !session->out.failed;
     }
     instance_upkeep(instance, &self->executor);
-    struct request request;
-    request_prepare(session->engine, argv, argc, &request);
     enum run_result result = request_run(session, &request);
     assert(result == RUN_DONE); /* only network clients are held back */
     (void)result;

@@ -94,7 +94,15 @@ static bytes text_of(const struct element *element)
 {
     if (element->payload.at != NULL)
         return element->payload;
-    return strchr("+-,(", element->type) != NULL ? element->line : (bytes){NULL, 0};
+    switch (element->type) {
+    case '+':
+    case '-':
+    case ',':
+    case '(':
+        return element->line;
+    default:
+        return (bytes){NULL, 0};
+    }
 }
 
 struct sizes {
@@ -195,14 +203,30 @@ static void build(struct builder *builder, larder_reply *node, const char **at, 
         build(builder, &elements[i], at, end);
 }
 
+/* The most usual reply: one element that has no others in it. */
+static larder_reply *build_single(const struct element *element)
+{
+    bytes text = text_of(element);
+    larder_reply *node = mem_alloc(sizeof(*node) + text.len + 1);
+    if (node == NULL)
+        return NULL;
+    *node = (larder_reply){0};
+    fill_value(&(struct builder){.next_text = (char *)(node + 1)}, node, element);
+    return node;
+}
+
 larder_reply *tree_build(bytes resp)
 {
     static const bytes nothing = {"_\r\n", 3}; /* CLIENT REPLY OFF */
     if (resp.len == 0)
         resp = nothing;
     const char *end = resp.at + resp.len;
-    struct sizes sizes = {0};
     const char *at = resp.at;
+    struct element first = read_element(&at, end);
+    if (at == end && first.count == 0)
+        return build_single(&first);
+    struct sizes sizes = {0};
+    at = resp.at;
     measure(&at, end, &sizes);
     larder_reply *root = mem_alloc(sizes.nodes * sizeof(*root) + sizes.text);
     if (root == NULL)

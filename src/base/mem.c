@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifdef LARDER_MIMALLOC
@@ -113,6 +114,15 @@ char *mem_copy(const char *at, size_t len)
 char *mem_strdup(const char *text)
 {
     return mem_copy(text, strlen(text));
+}
+
+void mem_discard(void *at, size_t len)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)at + page - 1) & ~(uintptr_t)(page - 1);
+    uintptr_t end = ((uintptr_t)at + len) & ~(uintptr_t)(page - 1);
+    if (end > first)
+        madvise((char *)at + (first - (uintptr_t)at), end - first, MADV_DONTNEED);
 }
 
 void mem_trim(void)

@@ -48,6 +48,17 @@ void out_init(struct out *out, struct out_pool *pool);
 /* Drops everything unsent; the chain can be used again. */
 void out_clear(struct out *out);
 
+/* The same, keeping a chunk to write to next, when there is just one. */
+static inline void out_rewind(struct out *out)
+{
+    if (likely(out->at != NULL) && likely(out->head == out->tail)) {
+        out->head->start = 0;
+        out->at = out->head->data;
+    } else {
+        out_clear(out);
+    }
+}
+
 /* Slow path of out_reserve; NULL when memory ran out (and out->failed is set). */
 char *out_reserve_slow(struct out *out, size_t len);
 

@@ -89,8 +89,11 @@ static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64
     };
     key.probe = ht_probe(&key.db->keys, hash);
     struct entry *entry;
-    while ((entry = ht_probe_next(&key.probe)) != NULL && !bytes_equal(entry_key(entry), name))
-        continue;
+    while ((entry = ht_probe_next(&key.probe)) != NULL) {
+        __builtin_prefetch(&entry->data[64]); /* the value, while the key is compared */
+        if (likely(bytes_equal(entry_key(entry), name)))
+            break;
+    }
     key.entry = entry;
     return key;
 }
@@ -140,7 +143,7 @@ void ks_delete(struct ks_key *key)
     if (entry->flags & ENTRY_HAS_DEADLINE)
         wheel_remove(entry_deadline_node(entry));
     ht_remove(&key->db->keys, &key->probe, ks_hash_entry, key->ks);
-    entry_free(entry);
+    ks_release(key->ks, entry);
     key->entry = NULL;
 }
 
@@ -182,7 +185,7 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
         if (old->flags & ENTRY_HAS_DEADLINE)
             wheel_remove(entry_deadline_node(old));
         ht_replace(&key->probe, entry);
-        entry_free(old);
+        ks_release(key->ks, old);
     }
     if (entry->flags & ENTRY_HAS_DEADLINE)
         wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);

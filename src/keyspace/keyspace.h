@@ -194,6 +194,11 @@ static inline void ks_prefetch(const struct keyspace *ks, size_t db, uint64_t ha
     ht_prefetch(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);
 }
 
+static inline void ks_prefetch_lock(const struct keyspace *ks, uint64_t hash)
+{
+    __builtin_prefetch(&ks->shards[ks_shard_index(ks, hash)], 1);
+}
+
 static inline void ks_prefetch_entry(const struct keyspace *ks, size_t db, uint64_t hash)
 {
     ht_prefetch_items(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);

@@ -1,17 +1,8 @@
-/* Work over many keys: deadlines that have come, flushing and giving the memory back, scanning, sampling, counting. Each
+/* Work over many keys: deadlines that have come, swapping, scanning, sampling, counting. Each
    function takes the locks that keyspace.h says, one shard at a time, and none holds a lock for long: what is large is
    done in portions. */
 #include "base/mem.h"
 #include "keyspace/internal.h"
-
-/* A flushed database, out of reach of commands, waiting to be freed. Its entries are still linked into its wheel, which
-   nobody walks any more. */
-struct garbage {
-    struct list link;
-    struct ht keys;
-    struct wheel *deadlines;
-    size_t bytes; /* as counted in keyspace.garbage_bytes */
-};
 
 struct expiring {
     struct keyspace *ks;
@@ -55,40 +46,6 @@ size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_
     return budget;
 }
 
-static void free_entry(void *context, void *item)
-{
-    (void)context;
-    entry_free(item);
-}
-
-void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
-{
-    assert(shard->is_locked);
-    struct db *db = &shard->dbs[db_index];
-    if (db->keys.used == 0)
-        return;
-    struct garbage *garbage = mem_alloc_zeroed(sizeof(*garbage));
-    struct ht keys = {.used = 0};
-    if (garbage == NULL || !ht_detach(&db->keys, &keys)) {
-        /* no memory even to put it aside: free it here and now */
-        mem_free(garbage);
-        ht_clear(&db->keys, free_entry, NULL);
-        mem_free(db->deadlines);
-    } else {
-        garbage->keys = keys;
-        garbage->deadlines = db->deadlines;
-        garbage->bytes = db->entry_bytes + keys.bytes;
-        atomic_fetch_add_explicit(&ks->garbage_bytes, garbage->bytes, memory_order_relaxed);
-        lock_take(&ks->garbage_lock);
-        list_append(&ks->garbage, &garbage->link);
-        lock_give(&ks->garbage_lock);
-    }
-    db->deadlines = NULL;
-    db->with_deadline = 0;
-    db->deadline_sum_ms = 0;
-    db->entry_bytes = 0;
-}
-
 void ks_swap(struct shard *shard, size_t a, size_t b)
 {
     assert(shard->is_locked);
@@ -104,30 +61,6 @@ void ks_swap(struct shard *shard, size_t a, size_t b)
     y->with_deadline = saved.with_deadline;
     y->deadline_sum_ms = saved.deadline_sum_ms;
     y->entry_bytes = saved.entry_bytes;
-}
-
-bool ks_reclaim(struct keyspace *ks, size_t count)
-{
-    struct garbage *garbage = NULL;
-    lock_take(&ks->garbage_lock);
-    if (!list_is_empty(&ks->garbage)) {
-        garbage = CONTAINER_OF(ks->garbage.next, struct garbage, link);
-        list_remove(&garbage->link);
-    }
-    lock_give(&ks->garbage_lock);
-    if (garbage == NULL)
-        return true;
-
-    if (!ht_drain(&garbage->keys, count, free_entry, NULL)) {
-        lock_take(&ks->garbage_lock);
-        list_append(&ks->garbage, &garbage->link);
-        lock_give(&ks->garbage_lock);
-        return false;
-    }
-    atomic_fetch_sub_explicit(&ks->garbage_bytes, garbage->bytes, memory_order_relaxed);
-    mem_free(garbage->deadlines);
-    mem_free(garbage);
-    return false;
 }
 
 struct counted_visit {

@@ -246,6 +246,19 @@ static void hold_back(struct worker *worker, struct connection *connection, cons
     connection->is_broken |= !input_append_request(&connection->held_input, request->argv, request->argc);
 }
 
+/* Asks for what a request will touch next after its bucket: the entry, or, where another thread may be changing the bucket,
+   the shard's lock, which the other cores pull to themselves all the time. */
+static void look_ahead(struct keyspace *ks, const struct queued_request *queued)
+{
+    if (!queued->request.has_hash)
+        return;
+    if (ks->is_locking)
+        ks_prefetch_lock(ks, queued->request.hash);
+    else
+        ks_prefetch_entry(ks, atomic_load_explicit(&queued->connection->session.db, memory_order_relaxed),
+                          queued->request.hash);
+}
+
 static void execute(struct worker *worker)
 {
     struct keyspace *ks = &worker->engine->keyspace;
@@ -253,12 +266,8 @@ static void execute(struct worker *worker)
         struct queued_request *queued = &worker->queue[i];
         struct connection *connection = queued->connection;
         struct session *session = &connection->session;
-        if (!ks->is_locking && i + PREFETCH_DISTANCE < worker->queue_count) {
-            const struct queued_request *ahead = &worker->queue[i + PREFETCH_DISTANCE];
-            if (ahead->request.has_hash)
-                ks_prefetch_entry(ks, atomic_load_explicit(&ahead->connection->session.db, memory_order_relaxed),
-                                  ahead->request.hash);
-        }
+        if (i + PREFETCH_DISTANCE < worker->queue_count)
+            look_ahead(ks, &worker->queue[i + PREFETCH_DISTANCE]);
         if (connection->is_broken || session->close_after_reply ||
             atomic_load_explicit(&session->must_close, memory_order_relaxed))
             continue;

@@ -172,8 +172,10 @@ static inline void ht_prefetch_items(const struct ht *table, uint64_t hash)
 {
     struct ht_probe probe = ht_probe(table, hash);
     void *item = ht_probe_next(&probe);
-    if (item != NULL)
+    if (item != NULL) {
         __builtin_prefetch(item);
+        __builtin_prefetch((const char *)item + sizeof(struct ht_bucket)); /* the usual item takes two cache lines */
+    }
 }
 
 typedef void ht_visit_fn(void *context, void *item);

@@ -614,6 +614,30 @@ static void a_value_that_shrank_gives_memory_back(void **state)
     world_close(&world);
 }
 
+/* 64 MiB in portions of 1 MiB: deleting puts the value aside, and each portion is a step of its own. */
+static void a_large_value_is_given_back_in_portions(void **state)
+{
+    (void)state;
+    enum { large = 64 * 1024 * 1024, pages = 256 };
+    struct world world;
+    world_open(&world, __func__, 1, false);
+    ks_lock_all(&world.ks);
+    struct ks_key key = look_up(&world, 0, 1);
+    char *data;
+    assert_int_equal(ks_resize_string(&key, large, world.now_ms, &data), KS_OK);
+    assert_true(key.db->entry_bytes >= large);
+    ks_delete(&key);
+    assert_int_equal(key.db->entry_bytes, 0);
+    assert_true(atomic_load(&world.ks.garbage_bytes) >= large);
+    ks_unlock_all(&world.ks);
+    int portions = 0;
+    while (!ks_reclaim(&world.ks, pages))
+        portions++;
+    assert_true(portions >= 60);
+    assert_int_equal(atomic_load(&world.ks.garbage_bytes), 0);
+    world_close(&world);
+}
+
 struct prefetching {
     const struct keyspace *ks;
     _Atomic bool must_stop;
@@ -666,6 +690,7 @@ int main(void)
         cmocka_unit_test(a_large_value_is_shared_by_its_copy_and_changed_apart),
         cmocka_unit_test(use_is_remembered),
         cmocka_unit_test(a_value_that_shrank_gives_memory_back),
+        cmocka_unit_test(a_large_value_is_given_back_in_portions),
         cmocka_unit_test(prefetching_needs_no_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,132 @@
+/* Giving memory back without stalling anybody. What is too large to be freed at once is put aside, out of reach of commands:
+   flushed databases with all their entries, and large values. ks_reclaim takes them apart in portions. The list of what was
+   put aside has its own lock, held for a pointer or two. */
+#include "base/mem.h"
+#include "keyspace/internal.h"
+
+enum {
+    LARGE_VALUE = 1024 * 1024, /* bytes from which freeing a value at once would be felt: its pages go back one by one */
+    PAGE_ESTIMATE = 4096,      /* bytes that count as one entry of ks_reclaim's portion */
+};
+
+enum garbage_kind { GARBAGE_DATABASE, GARBAGE_VALUE };
+
+struct garbage {
+    struct list link;
+    enum garbage_kind kind;
+    size_t bytes; /* as counted in keyspace.garbage_bytes */
+};
+
+/* A flushed database. Its entries are still linked into its wheel, which nobody walks any more. */
+struct garbage_database {
+    struct garbage garbage;
+    struct ht keys;
+    struct wheel *deadlines;
+};
+
+/* A large value: this stands in its own memory, at the beginning of the blob's data. */
+struct garbage_value {
+    struct garbage garbage;
+    struct blob *blob;
+    size_t left; /* bytes of data, from its beginning, whose pages have not been given back yet */
+};
+
+static void put_aside(struct keyspace *ks, struct garbage *garbage, enum garbage_kind kind, size_t bytes)
+{
+    garbage->kind = kind;
+    garbage->bytes = bytes;
+    atomic_fetch_add_explicit(&ks->garbage_bytes, bytes, memory_order_relaxed);
+    lock_take(&ks->garbage_lock);
+    list_append(&ks->garbage, &garbage->link);
+    lock_give(&ks->garbage_lock);
+}
+
+void ks_release(struct keyspace *ks, struct entry *entry)
+{
+    struct blob *blob = entry->flags & ENTRY_IS_BOXED ? entry_blob(entry) : NULL;
+    if (likely(blob == NULL) || blob->capacity < LARGE_VALUE || !blob_is_sole(blob)) {
+        entry_free(entry);
+        return;
+    }
+    struct garbage_value *value = (struct garbage_value *)(void *)blob->data;
+    *value = (struct garbage_value){.blob = blob, .left = blob->capacity};
+    put_aside(ks, &value->garbage, GARBAGE_VALUE, mem_size(blob));
+    mem_free(entry);
+}
+
+static void release_item(void *context, void *item)
+{
+    ks_release(context, item);
+}
+
+void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
+{
+    assert(shard->is_locked);
+    struct db *db = &shard->dbs[db_index];
+    if (db->keys.used == 0)
+        return;
+    struct garbage_database *flushed = mem_alloc_zeroed(sizeof(*flushed));
+    struct ht keys = {.used = 0};
+    if (flushed == NULL || !ht_detach(&db->keys, &keys)) {
+        /* no memory even to put it aside: free it here and now */
+        mem_free(flushed);
+        ht_clear(&db->keys, release_item, ks);
+        mem_free(db->deadlines);
+    } else {
+        flushed->keys = keys;
+        flushed->deadlines = db->deadlines;
+        put_aside(ks, &flushed->garbage, GARBAGE_DATABASE, db->entry_bytes + keys.bytes);
+    }
+    db->deadlines = NULL;
+    db->with_deadline = 0;
+    db->deadline_sum_ms = 0;
+    db->entry_bytes = 0;
+}
+
+/* Frees up to `count` entries; true when none are left. */
+static bool reclaim_database(struct keyspace *ks, struct garbage_database *flushed, size_t count)
+{
+    if (!ht_drain(&flushed->keys, count, release_item, ks))
+        return false;
+    mem_free(flushed->deadlines);
+    mem_free(flushed);
+    return true;
+}
+
+/* Gives up to `count` pages back, from the end; true when the rest is small enough to be freed at once, and has been. */
+static bool reclaim_value(struct garbage_value *value, size_t count)
+{
+    size_t step = count < value->left / PAGE_ESTIMATE ? count * PAGE_ESTIMATE : value->left;
+    if (value->left - step >= LARGE_VALUE) {
+        value->left -= step;
+        mem_discard(value->blob->data + value->left, step);
+        return false;
+    }
+    blob_drop(value->blob);
+    return true;
+}
+
+bool ks_reclaim(struct keyspace *ks, size_t count)
+{
+    lock_take(&ks->garbage_lock);
+    bool is_empty = list_is_empty(&ks->garbage);
+    struct garbage *garbage = CONTAINER_OF(ks->garbage.next, struct garbage, link);
+    if (!is_empty)
+        list_remove(&garbage->link);
+    lock_give(&ks->garbage_lock);
+    if (is_empty)
+        return true;
+
+    size_t bytes = garbage->bytes;
+    bool is_gone = garbage->kind == GARBAGE_DATABASE
+                       ? reclaim_database(ks, CONTAINER_OF(garbage, struct garbage_database, garbage), count)
+                       : reclaim_value(CONTAINER_OF(garbage, struct garbage_value, garbage), count);
+    if (is_gone) {
+        atomic_fetch_sub_explicit(&ks->garbage_bytes, bytes, memory_order_relaxed);
+    } else {
+        lock_take(&ks->garbage_lock);
+        list_append(&ks->garbage, &garbage->link);
+        lock_give(&ks->garbage_lock);
+    }
+    return false;
+}
