@@ -89,6 +89,13 @@ static bool enqueue(struct worker *worker, struct connection *connection, size_t
     return true;
 }
 
+/* May the request queued last change whether its client is authenticated? */
+static bool may_authenticate(const struct worker *worker)
+{
+    const struct command *command = worker->queue[worker->queue_count - 1].request.command;
+    return command != NULL && (command->flags & CMD_NO_AUTH);
+}
+
 /* What a connection has to be parsed in this batch. */
 struct parsing {
     char *at;
@@ -136,9 +143,9 @@ static void parse(struct worker *worker, struct connection *connection, struct p
         parsing->args = &worker->args;
         parsing->consumed += parsing->state->position;
         *parsing->state = (struct resp_state){0};
-        if (unlikely(limits.is_unauthenticated) && parsing->consumed < parsing->len) {
-            /* this request may be the one that authenticates: what follows is parsed under the limits that hold then */
-            connection->is_deferred = true;
+        if (unlikely(limits.is_unauthenticated) && status == RESP_REQUEST && parsing->consumed < parsing->len &&
+            may_authenticate(worker)) {
+            connection->is_deferred = true; /* what follows is parsed under the limits that hold then */
             parsing->first_arg = worker->args.count;
             return;
         }
@@ -331,14 +338,14 @@ static void settle(struct worker *worker, struct connection *connection)
         stat_add(&worker->executor.stats.query_limit_disconnections, 1);
         connection->is_broken = true;
     }
-    if (!atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+    connection->is_broken |= atomic_load_explicit(&connection->session.must_close, memory_order_relaxed);
+    bool goes_on = connection->is_deferred && !connection->is_held && !connection->is_broken;
+    if (goes_on)
+        list_append(&worker->ready, &connection->in_waiting);
+    else if (!connection->is_broken)
         connection_flush(connection);
-    else
-        connection->is_broken = true;
     if (connection->is_broken)
         connection_close(connection);
-    else if (connection->is_deferred && !connection->is_held && connection->input != NULL)
-        list_append(&worker->ready, &connection->in_waiting);
 }
 
 /* Makes connections with unparsed input the next batch. */

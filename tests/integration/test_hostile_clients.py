@@ -194,6 +194,36 @@ def test_client_closed_in_the_middle_of_its_replies_harms_nobody(server, transpo
     wait_until(lambda: open_descriptors(server) <= before, 10, "the connections to be closed")
 
 
+# ---- Not authenticated ----
+
+
+def stat(connection, field):
+    _, text = connection.ask("INFO", "STATS")
+    return int(next(line.split(":")[1] for line in text.decode().split("\r\n") if line.startswith(field + ":")))
+
+
+def test_flood_of_an_unauthenticated_client_is_answered_with_few_writes(start_server):
+    """Whoever is not let in must not cost more than others do: each write is a system call."""
+    server = start_server(threads=1, options={"requirepass": "secret"})
+    steady, flooder = server.raw(), server.raw()
+    assert steady.command("AUTH", "secret") == b"+OK\r\n"
+    for request, reply in ((b"GET k\r\n", b"-NOAUTH"), (b"AUTH wrong\r\n", b"-WRONGPASS")):
+        before = stat(steady, "total_writes_processed")
+        flooder.send(request * 2000)
+        for _ in range(2000):
+            assert flooder.read_frame().startswith(reply)
+        assert stat(steady, "total_writes_processed") - before < 100
+    flooder.send(b"AUTH secret\r\n" + encode("MSET", *"a1b2c3d4e5f6g7") + b"GET g\r\n")
+    assert [flooder.read_frame() for _ in range(3)] == [b"+OK\r\n", b"+OK\r\n", b"$1\r\n7\r\n"]
+
+
+def test_http_requests_are_cut_off_before_what_follows_is_carried_out(server, transport):
+    with server.raw(transport) as browser:
+        browser.send(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET smuggled 1\r\n")
+        assert browser.read_until_closed() == b""
+    assert server.raw().ask("EXISTS", "smuggled") == (":", b"0")
+
+
 # ---- Half-closed ----
 
 
