@@ -142,12 +142,35 @@ static void stopping_closes_every_client(void **state)
     larder_close(engine);
 }
 
+/* A killed client's further requests are not run, whatever carries the client. */
+static void a_connection_in_memory_ends_where_one_on_a_socket_does(void **state)
+{
+    larder *engine = open_engine();
+    larder_connection *connection = larder_connect(engine);
+    assert_non_null(connection);
+    static const char stream[] = "POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET smuggled 1\r\n";
+    assert_int_equal(larder_connection_write(connection, stream, sizeof(stream) - 1), 0);
+    char buffer[64];
+    assert_int_equal(larder_connection_read(connection, buffer, sizeof(buffer)), -1);
+    assert_int_equal(larder_connection_write(connection, "PING\r\n", 6), -1);
+    larder_disconnect(connection);
+
+    connection = larder_connect(engine);
+    assert_non_null(connection);
+    assert_int_equal(larder_connection_write(connection, "EXISTS smuggled\r\n", 17), 0);
+    assert_int_equal(larder_connection_read(connection, buffer, sizeof(buffer)), 4);
+    assert_memory_equal(buffer, ":0\r\n", 4);
+    larder_disconnect(connection);
+    larder_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(serving_fails_as_a_whole_and_can_be_tried_again),
         cmocka_unit_test(serving_stops_and_starts_again_while_clients_connect),
         cmocka_unit_test(stopping_closes_every_client),
+        cmocka_unit_test(a_connection_in_memory_ends_where_one_on_a_socket_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

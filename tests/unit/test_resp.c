@@ -75,13 +75,14 @@ struct feed {
 static void feed_move(struct feed *feed, size_t from, const char *more, size_t more_len)
 {
     size_t keep = feed->len - from;
+    const char *kept = from > 0 ? feed->input + from : feed->input; /* NULL in the beginning */
     char *moved = malloc(keep + more_len > 0 ? keep + more_len : 1);
     assert_non_null(moved);
     if (keep > 0)
-        memcpy(moved, feed->input + from, keep);
+        memcpy(moved, kept, keep);
     if (more_len > 0)
         memcpy(moved + keep, more, more_len);
-    resp_args_rebase(&feed->args, feed->input + from, moved);
+    resp_args_rebase(&feed->args, kept, moved);
     free(feed->input);
     feed->input = moved;
     feed->len = keep + more_len;
