@@ -11,13 +11,14 @@
    signal handlers, or touches the working directory.
 
    Threads. A session, and everything got from it, is used by one thread at a time. Different sessions of one engine may
-   be used by different threads at the same time, unless the engine was opened with threads = 1. Every other function may
-   be called on any thread; larder_close last of all, when no other call is running and none will follow.
+   be used by different threads at the same time, unless the engine was opened with threads = 1. Every other function
+   may be called on any thread; larder_close last of all, when no other call is running and none will follow.
 
    Ownership. Who opens closes. Pointers in replies are valid until the reply is freed; strings passed in are copied.
 
    Memory. Functions that return a pointer return NULL when memory has run out (or as they say). A command that finds no
-   memory for its data changes nothing and answers the error "OOM out of memory". */
+   memory for its data changes nothing and answers the error "OOM out of memory"; only those that set several keys
+   (MSET, MSETNX, MSETEX) may have set the first of them by then. A command whose reply finds no memory has been run. */
 #ifndef LARDER_H
 #define LARDER_H
 
@@ -45,9 +46,10 @@ enum larder_log_level { LARDER_LOG_DEBUG, LARDER_LOG_VERBOSE, LARDER_LOG_NOTICE,
 typedef void larder_log_fn(void *context, int level, const char *line);
 
 typedef struct larder_options {
-    /* Threads that may run commands at the same time, those of larder_serve included; 0: as many as the machine has cores,
-       and at least 2. With 1 the engine takes no locks at all and must be used by one thread at a time; while it is being
-       served, that thread is its one worker and sessions of the program's own are refused. */
+    /* Threads that are expected to run commands at the same time, those of larder_serve included; 0: as many as the
+       machine has cores, and at least 2. More may, and wait for each other a little more often. With 1 the engine takes
+       no locks at all and must be used by one thread at a time; while it is being served, that thread is its one
+       worker, sessions of the program's own are refused, and connections in memory are closed. */
     size_t threads;
     /* Lines as in redis.conf ("databases 4\nrequirepass secret"), or NULL. An engine of its own starts with Redis's
        defaults, except that it listens nowhere. */
@@ -94,15 +96,16 @@ typedef struct larder_reply {
     size_t count;
 } larder_reply;
 
-/* A session: what a client connection is to a server (database, protocol, name), without a connection. Authenticated from
-   the start, speaking RESP3. NULL when memory has run out, or the engine is a single-threaded one that is being served. */
+/* A session: what a client connection is to a server (database, protocol, name), without a connection. Authenticated
+   from the start, speaking RESP3. NULL when memory has run out, or the engine is a single-threaded one that is being
+   served. */
 LARDER_API larder_session *larder_session_open(larder *engine);
 LARDER_API void larder_session_close(larder_session *session);
 
 /* Runs a command on the calling thread; its words are terminated strings, the last one is followed by NULL. */
 LARDER_API larder_reply *larder_command(larder_session *session, const char *name, ... /* NULL */)
     __attribute__((sentinel));
-/* The same for words of any bytes: argc of them (at least 1), lens[i] bytes at argv[i]; lens NULL: all are terminated. */
+/* The same for words of any bytes: argc of them (at least 1), lens[i] bytes at argv[i]; lens NULL: all terminated. */
 LARDER_API larder_reply *larder_command_argv(larder_session *session, size_t argc, const char *const *argv,
                                              const size_t *lens);
 LARDER_API void larder_reply_free(larder_reply *reply); /* NULL is allowed */
@@ -114,17 +117,17 @@ LARDER_API const char *larder_command_resp(larder_session *session, size_t argc,
 
 /* ---- Connections in memory ---- */
 
-/* A client connection whose two directions are function calls instead of a socket, so that a whole client library can run
-   against the engine. It behaves as a network client: it must authenticate if a password is required, starts in RESP2,
-   appears in CLIENT LIST, and can be killed. */
+/* A client connection whose two directions are function calls instead of a socket, so that a whole client library can
+   run against the engine. It behaves as a network client: it must authenticate if a password is required, starts in
+   RESP2, appears in CLIENT LIST, and can be killed. */
 LARDER_API larder_connection *larder_connect(larder *engine);
 LARDER_API void larder_disconnect(larder_connection *connection);
 
 /* What the client sends: any bytes, cut anywhere. Every request that is complete is run before the call returns. 0 when
    done, -1 when the connection is closed (the bytes were dropped). */
 LARDER_API int larder_connection_write(larder_connection *connection, const void *data, size_t len);
-/* What the client receives: up to `size` bytes of the replies so far. Returns their number; 0 when there is nothing yet;
-   -1 when there is nothing and the connection is closed (QUIT, a protocol error, CLIENT KILL, memory has run out). */
+/* What the client receives: up to `size` bytes of the replies so far. Returns their number; 0 when there is nothing
+   yet; -1 when there is nothing and the connection is closed (QUIT, protocol error, CLIENT KILL, out of memory). */
 LARDER_API ptrdiff_t larder_connection_read(larder_connection *connection, void *buffer, size_t size);
 /* Bytes that could be read now. */
 LARDER_API size_t larder_connection_pending(const larder_connection *connection);
@@ -147,16 +150,16 @@ LARDER_API int larder_port(larder *engine);
 
 /* ---- Time ---- */
 
-/* An engine follows the system's time until it is told otherwise. Everything that depends on time (deadlines, TIME, idle
-   times) follows the engine's clock, so tests advance it instead of sleeping. Times are microseconds since 1970. */
+/* An engine follows the system's time until it is told otherwise. Everything that depends on time (deadlines, TIME,
+   idle times) follows the engine's clock, so tests advance it instead of sleeping. In microseconds since 1970. */
 LARDER_API int64_t larder_now(larder *engine);
 LARDER_API void larder_freeze(larder *engine);
 LARDER_API void larder_resume(larder *engine);
 LARDER_API void larder_set_time(larder *engine, int64_t now_us);
 LARDER_API void larder_advance(larder *engine, int64_t by_us);
 
-/* Frees the memory of keys whose deadline has passed, and of flushed databases, all of it. Commands and workers do this by
-   themselves, little by little; it is never needed for correct answers. */
+/* Frees the memory of keys whose deadline has passed, and of flushed databases, all of it. Commands and workers do this
+   by themselves, little by little; it is never needed for correct answers. */
 LARDER_API void larder_upkeep(larder *engine);
 
 #ifdef __cplusplus

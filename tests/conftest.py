@@ -36,6 +36,8 @@ def pytest_configure(config):
     if config.getoption("--seed") is None:
         config.option.seed = random.SystemRandom().randrange(1 << 32)
     config.addinivalue_line("markers", "larder_only(reason): holds for Larder, not for redis-server 7.0 standing in")
+    config.addinivalue_line("markers", "embedded: the integration test runs against the embedded engine, too")
+    config.addinivalue_line("markers", "needs_sockets: is about sockets, so not run against the embedded engine")
 
 
 def pytest_sessionstart(session):

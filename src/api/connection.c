@@ -10,9 +10,9 @@ struct larder_connection {
     struct session session;
     struct executor executor;
     struct out_pool pool;
-    struct input *input;   /* of an unfinished request; NULL: none */
-    bool is_held;          /* the request at the front is parsed and waits for the end of a CLIENT PAUSE */
-    bool is_closed;        /* nothing more will be run */
+    struct input *input; /* of an unfinished request; NULL: none */
+    bool is_held;        /* the request at the front is parsed and waits for the end of a CLIENT PAUSE */
+    bool is_closed;      /* nothing more will be run */
 };
 
 static void ignore_interrupt(struct session *session)
@@ -35,8 +35,7 @@ larder_connection *larder_connect(larder *engine)
     }
     session_open(&self->session, engine, &memory_transport, resp_encoders, &self->pool);
     self->session.executor = &self->executor;
-    snprintf(self->session.address, sizeof(self->session.address), "memory:%llu",
-             (unsigned long long)self->session.id);
+    snprintf(self->session.address, sizeof(self->session.address), "memory:%llu", (unsigned long long)self->session.id);
     snprintf(self->session.local_address, sizeof(self->session.local_address), "memory:0");
     session_register(&self->session);
     stat_add(&self->executor.stats.connections, 1);
@@ -59,6 +58,7 @@ static void refuse(larder_connection *self, const char *text)
     char line[RESP_ERROR_SIZE + 32];
     int len = snprintf(line, sizeof(line), "ERR Protocol error: %s", text);
     self->session.encoder->error(&self->session.out, (bytes){line, (size_t)len});
+    stat_add(&self->executor.stats.error_replies, 1);
     self->is_closed = true;
 }
 
@@ -109,28 +109,27 @@ static void run_all(larder_connection *self)
     input_consume(&self->input, consumed);
 }
 
-/* Closes what was killed, and goes on with what was held back. */
+/* Closes what was killed or is shut out, and goes on with what was held back. */
 static void catch_up(larder_connection *self)
 {
     if (atomic_load_explicit(&self->session.must_close, memory_order_relaxed)) {
         self->is_closed = true;
         out_clear(&self->session.out);
     }
+    self->is_closed |= !instance_is_free(instance_of(self->session.engine));
     executor_tick(&self->executor);
-    if (self->is_held && !engine_is_paused(self->session.engine, self->executor.now_ms))
+    if (self->is_held && !self->is_closed && !engine_is_paused(self->session.engine, self->executor.now_ms))
         run_all(self);
 }
 
 int larder_connection_write(larder_connection *self, const void *data, size_t len)
 {
-    struct instance *instance = instance_of(self->session.engine);
     catch_up(self);
-    self->is_closed |= !instance_is_free(instance);
     if (self->is_closed)
         return -1;
     if (len == 0)
         return 0;
-    instance_upkeep(instance, &self->executor);
+    instance_upkeep(instance_of(self->session.engine), &self->executor);
     stat_add(&self->executor.stats.input_bytes, len);
     if (!input_append(&self->input, (bytes){data, len})) {
         self->is_closed = true;

@@ -52,7 +52,7 @@ static bool configure(struct config *config, const larder_options *options, stru
         return cfg_check(config, error);
     struct cfg_file_source source = {
         .text = bytes_of(options->config),
-        .name = "larder_options.config",
+        .name = "options.config",
         .product = "Larder " LARDER_VERSION,
     };
     struct command_table table; /* for trying renamings, so that a bad one is refused where it stands */
@@ -66,7 +66,8 @@ static bool configure(struct config *config, const larder_options *options, stru
     command_table_free(&table);
     if (is_loaded)
         return cfg_check(config, error);
-    snprintf(error->text, sizeof(error->text), "%.*s", (int)sizeof(error->text) - 1, file_error.text);
+    snprintf(error->text, sizeof(error->text), "options.config, line %zu: %.*s", file_error.line_number,
+             (int)sizeof(error->text) - 64, file_error.reason);
     return false;
 }
 
@@ -133,7 +134,8 @@ static bool set_parameter(struct config *config, const char *name, const char *v
 }
 
 /* Puts the options into the configuration, where CONFIG GET shows them. */
-static bool set_listening(struct instance *instance, const larder_serve_options *options, char *error, size_t error_size)
+static bool set_listening(struct instance *instance, const larder_serve_options *options, char *error,
+                          size_t error_size)
 {
     struct config *config = &instance->config;
     char port[16];
@@ -148,7 +150,8 @@ static struct net *start(struct instance *instance, const larder_serve_options *
 {
     if (!set_listening(instance, options, error, error_size))
         return NULL;
-    size_t workers = options->workers > 0 && options->workers < instance->threads ? options->workers : instance->threads;
+    size_t workers =
+        options->workers > 0 && options->workers < instance->threads ? options->workers : instance->threads;
     struct net_options net_options = {.workers = workers, .any_port = options->port == 0};
     char reason[LISTENER_ERROR_SIZE];
     int failed_port;
@@ -162,16 +165,16 @@ int larder_serve(larder *engine, const larder_serve_options *options, char *erro
 {
     static const larder_serve_options defaults;
     struct instance *instance = instance_of(engine);
+    bool is_started = false;
     lock_take(&instance->serve_lock);
     if (instance->net != NULL) {
         say(error, error_size, "it is being served already");
     } else {
         atomic_store_explicit(&instance->is_served, true, memory_order_release);
         instance->net = start(instance, options != NULL ? options : &defaults, error, error_size);
-        if (instance->net == NULL)
-            atomic_store_explicit(&instance->is_served, false, memory_order_release);
+        is_started = instance->net != NULL;
+        atomic_store_explicit(&instance->is_served, is_started, memory_order_release);
     }
-    bool is_started = instance->net != NULL;
     lock_give(&instance->serve_lock);
     return is_started ? 0 : -1;
 }
@@ -230,15 +233,25 @@ void larder_upkeep(larder *engine)
         continue;
 }
 
+/* What a step left over is gone on with at the next command, and so is flushed memory: with a clock that stands still
+   the interval never ends. */
 void instance_upkeep(struct instance *instance, const struct executor *executor)
 {
+    struct keyspace *ks = &instance->engine.keyspace;
     int64_t now_ms = executor->now_ms;
     int64_t last_ms = atomic_load_explicit(&instance->last_upkeep_ms, memory_order_relaxed);
-    if (likely(now_ms - last_ms < UPKEEP_INTERVAL_MS) && likely(now_ms >= last_ms))
+    bool is_due = now_ms - last_ms >= UPKEEP_INTERVAL_MS || now_ms < last_ms ||
+                  atomic_load_explicit(&instance->has_more_upkeep, memory_order_relaxed);
+    bool has_garbage = atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0;
+    if (likely(!is_due) && likely(!has_garbage))
         return;
     if (atomic_load_explicit(&instance->is_served, memory_order_relaxed))
         return;
-    if (atomic_compare_exchange_strong_explicit(&instance->last_upkeep_ms, &last_ms, now_ms, memory_order_relaxed,
-                                                memory_order_relaxed))
-        engine_upkeep(&instance->engine, 0, instance->engine.keyspace.shard_count, now_ms, UPKEEP_BUDGET);
+    if (!is_due) {
+        ks_reclaim(ks, UPKEEP_BUDGET);
+    } else if (atomic_compare_exchange_strong_explicit(&instance->last_upkeep_ms, &last_ms, now_ms,
+                                                       memory_order_relaxed, memory_order_relaxed)) {
+        bool has_more = engine_upkeep(&instance->engine, 0, ks->shard_count, now_ms, UPKEEP_BUDGET);
+        atomic_store_explicit(&instance->has_more_upkeep, has_more, memory_order_relaxed);
+    }
 }

@@ -14,9 +14,10 @@ struct instance {
     void (*on_shutdown)(void *context);
     void *shutdown_context;
     struct lock serve_lock;
-    struct net *net;                 /* serve_lock: NULL while it is not served */
+    struct net *net; /* serve_lock: NULL while it is not served */
     _Atomic bool is_served;
-    _Atomic int64_t last_upkeep_ms;  /* by sessions of the program's own */
+    _Atomic int64_t last_upkeep_ms; /* by sessions of the program's own */
+    _Atomic bool has_more_upkeep;   /* that step did not come to the end */
 };
 
 static inline struct instance *instance_of(struct larder *engine)
@@ -30,15 +31,14 @@ void instance_upkeep(struct instance *instance, const struct executor *executor)
 /* May a session of the program's own run now? Not while the one thread of an engine without locks serves it. */
 static inline bool instance_is_free(struct instance *instance)
 {
-    return instance->engine.keyspace.is_locking ||
-           !atomic_load_explicit(&instance->is_served, memory_order_acquire);
+    return instance->engine.keyspace.is_locking || !atomic_load_explicit(&instance->is_served, memory_order_acquire);
 }
 
 /* Builds a tree from a complete reply in RESP2 or RESP3; NULL when there is no memory. */
 larder_reply *tree_build(bytes resp);
 
-/* All of an output chain as one piece: where it is, if it is in one piece already, else copied into *buffer, which is grown
-   as needed. at is NULL when there is no memory. */
+/* All of an output chain as one piece: where it is, if it is in one piece already, else copied into *buffer, which is
+   grown as needed. at is NULL when there is no memory. */
 bytes out_flatten(const struct out *out, char **buffer, size_t *capacity);
 
 #endif

@@ -11,13 +11,13 @@ struct larder_session {
     struct session session;
     struct executor executor;
     struct out_pool pool;
-    char *flat;            /* a reply that was not in one piece */
+    char *flat; /* a reply that was not in one piece */
     size_t flat_capacity;
 };
 
 static void ignore_interrupt(struct session *session)
 {
-    (void)session; /* `must_close` is looked at before each command */
+    (void)session; /* nobody tells a session of the program's own to close: CLIENT KILL means clients */
 }
 
 static const struct transport in_process_transport = {.interrupt = ignore_interrupt, .is_network = false};
@@ -119,12 +119,24 @@ const char *larder_command_resp(larder_session *self, size_t argc, const char *c
 
 larder_reply *larder_command(larder_session *self, const char *name, ...)
 {
-    const char *words[WORDS_ON_STACK];
-    size_t argc = 0;
     va_list arguments;
     va_start(arguments, name);
-    for (const char *word = name; word != NULL && argc < WORDS_ON_STACK; word = va_arg(arguments, const char *))
-        words[argc++] = word;
+    size_t argc = 1;
+    while (va_arg(arguments, const char *) != NULL)
+        argc++;
     va_end(arguments);
-    return larder_command_argv(self, argc, words, NULL);
+
+    const char *on_stack[WORDS_ON_STACK];
+    const char **owned = argc > WORDS_ON_STACK ? mem_alloc(argc * sizeof(*owned)) : NULL;
+    const char **words = argc > WORDS_ON_STACK ? owned : on_stack;
+    if (words == NULL)
+        return NULL;
+    words[0] = name;
+    va_start(arguments, name);
+    for (size_t i = 1; i < argc; i++)
+        words[i] = va_arg(arguments, const char *);
+    va_end(arguments);
+    larder_reply *reply = larder_command_argv(self, argc, words, NULL);
+    mem_free(owned);
+    return reply;
 }

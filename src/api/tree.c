@@ -1,5 +1,5 @@
-/* Replies as trees. A reply is parsed twice: first to count its nodes and bytes of text, then to fill one block of memory that
-   holds them all. The input is what our own encoders wrote, so its form is asserted, not checked. */
+/* Replies as trees. A reply is parsed twice: first to count its nodes and bytes of text, then to fill one block of
+   memory that holds them all. The input is what our own encoders wrote, so its form is asserted, not checked. */
 #include "api/instance.h"
 
 #include "base/mem.h"
@@ -34,9 +34,9 @@ bytes out_flatten(const struct out *out, char **buffer, size_t *capacity)
 /* One element as it stands on the wire. */
 struct element {
     char type;
-    bytes line;       /* behind the type */
-    bytes payload;    /* of bulk strings; at is NULL for a null */
-    size_t count;     /* elements that follow, of aggregates */
+    bytes line;    /* behind the type */
+    bytes payload; /* of bulk strings; at is NULL for a null */
+    size_t count;  /* elements that follow, of aggregates */
     bool is_null;
 };
 

@@ -54,6 +54,7 @@ static inline void out_rewind(struct out *out)
     if (likely(out->at != NULL) && likely(out->head == out->tail)) {
         out->head->start = 0;
         out->at = out->head->data;
+        out->failed = false;
     } else {
         out_clear(out);
     }

@@ -138,8 +138,10 @@ const char *command_rename(void *context, bytes from, bytes to)
         return "No such command in rename-command";
     if (to.len > NAME_MAX_LEN)
         return "Target command name is too long";
-    if (to.len > 0 && !add_slot(table, to, slot->command))
+    if (to.len > 0 && find_slot(table, to)->name != NULL)
         return "Target command name already exists";
+    if (to.len > 0 && !add_slot(table, to, slot->command))
+        return "out of memory";
     remove_slot(table, find_slot(table, from));
     return NULL;
 }

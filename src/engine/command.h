@@ -182,7 +182,7 @@ const struct command *command_find(const struct command_table *table, bytes name
 const struct command *command_find_subcommand(const struct command *container, bytes name);
 
 /* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not: `from`
-   does not exist, `to` is taken. The table comes as a void pointer so that this can be a cfg_rename_check_fn. */
+   does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a cfg_rename_check_fn. */
 const char *command_rename(void *table, bytes from, bytes to);
 
 /* A run of keys among the arguments: first, first + step, ... */

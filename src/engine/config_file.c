@@ -30,6 +30,8 @@ static bool load_source(struct config *config, const struct cfg_file_source *sou
 void cfg_file_fail(struct cfg_file_error *error, const char *product, const char *reason)
 {
     snprintf(error->text, sizeof(error->text), "\n*** FATAL CONFIG FILE ERROR (%s) ***\n%s\n", product, reason);
+    snprintf(error->reason, sizeof(error->reason), "%s", reason);
+    error->line_number = 0;
 }
 
 /* Refuses the line that is being read. */
@@ -37,8 +39,11 @@ static bool refuse_line(const struct loading *loading, const char *reason)
 {
     enum { SHOWN_MAX = 1024 };
     bytes line = loading->line;
+    struct cfg_file_error *error = loading->error;
+    snprintf(error->reason, sizeof(error->reason), "%s", reason);
+    error->line_number = loading->line_number;
     snprintf(
-        loading->error->text, sizeof(loading->error->text),
+        error->text, sizeof(error->text),
         "\n*** FATAL CONFIG FILE ERROR (%s) ***\nReading the configuration file, at line %zu of %s\n>>> '%.*s'\n%s\n",
         loading->source->product, loading->line_number, loading->source->name,
         (int)(line.len < SHOWN_MAX ? line.len : SHOWN_MAX), line.at, reason);

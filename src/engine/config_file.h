@@ -14,9 +14,12 @@ enum {
     CFG_FILE_ERROR_SIZE = 4096,          /* an error with its terminator; longer ones are cut */
 };
 
-/* What a server prints before it gives up, of several lines: where, the line as it stands there, and why. */
+/* What a server prints before it gives up, of several lines: where, the line as it stands there, and why. For those who
+   say it in their own words: the number of the line, 0 when it is not about one, and the reason alone. */
 struct cfg_file_error {
     char text[CFG_FILE_ERROR_SIZE];
+    size_t line_number;
+    char reason[CFG_ERROR_SIZE];
 };
 
 /* Text to read, and what to say about it in an error. */

@@ -16,51 +16,49 @@ static size_t shard_count_for(size_t threads)
     return count;
 }
 
-static void init_log(struct larder *engine, const struct engine_options *options)
-{
-    engine->log.write = options->log;
-    engine->log.context = options->log_context;
-    atomic_init(&engine->log.min_level, LOG_NOTICE_LEVEL);
-}
-
-/* A change of the configuration, for the keyspace: how uses of keys are remembered. */
-static bool follow_access_policy(struct config *config, void *context, struct cfg_error *error)
+/* A change of the configuration: what the log lets pass, and how uses of keys are remembered. */
+static bool follow_configuration(struct config *config, void *context, struct cfg_error *error)
 {
     (void)error;
-    struct access_policy *access = context;
+    struct larder *engine = context;
+    struct access_policy *access = &engine->keyspace.access;
     int policy = CFG_READ(config, maxmemory_policy);
     bool is_frequency = policy == CFG_POLICY_ALLKEYS_LFU || policy == CFG_POLICY_VOLATILE_LFU;
     atomic_store_explicit(&access->is_frequency, is_frequency, memory_order_relaxed);
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
+    atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
     return true;
 }
 
-static bool init_access_policy(struct larder *engine)
+static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time"};
-    struct access_policy *access = &engine->keyspace.access;
+    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (!cfg_on_change(engine->config, names[i], follow_access_policy, access))
+        if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
-    return follow_access_policy(engine->config, access, NULL);
+    return follow_configuration(engine->config, engine, NULL);
 }
 
-/* Gives the commands the names that the configuration has for them; the lines were checked when they were read. */
-static void rename_commands(struct larder *engine)
+/* Gives the commands the names that the configuration has for them; the lines were checked when they were read. False
+   when there is no memory. */
+static bool rename_commands(struct larder *engine)
 {
     for (size_t i = 0; i < engine->config->rename_count; i++) {
         const struct cfg_rename *rename = &engine->config->renames[i];
-        command_rename(&engine->commands, (bytes){rename->from.at, rename->from.len},
-                       (bytes){rename->to.at, rename->to.len});
+        if (command_rename(&engine->commands, (bytes){rename->from.at, rename->from.len},
+                           (bytes){rename->to.at, rename->to.len}) != NULL)
+            return false;
     }
+    return true;
 }
 
 bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
 {
     memset(engine, 0, sizeof(*engine));
     size_t threads = options->threads;
-    init_log(engine, options);
+    engine->log.write = options->log;
+    engine->log.context = options->log_context;
     clock_init(&engine->clock);
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
@@ -68,12 +66,13 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
-    rename_commands(engine);
-    if (ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, (size_t)CFG_READ(config, databases)) != KS_OK) {
+    size_t db_count = (size_t)CFG_READ(config, databases);
+    if (!rename_commands(engine) ||
+        ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, db_count) != KS_OK) {
         command_table_free(&engine->commands);
         return false;
     }
-    if (!init_access_policy(engine)) {
+    if (!hook_configuration(engine)) {
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;

@@ -14,13 +14,11 @@
 #include "base/blob.h"
 #include "base/bytes.h"
 #include "structs/wheel.h"
+#include "values/string.h"
 
 #include <stdint.h>
 
 enum value_type { TYPE_STRING = 0 };
-
-/* How OBJECT ENCODING calls a string; the bytes are stored alike. */
-enum string_encoding { STRING_EMBSTR = 0, STRING_RAW = 1, STRING_INT = 2 };
 
 enum entry_flag {
     ENTRY_HAS_DEADLINE = 1 << 0,

@@ -38,14 +38,20 @@ static int open_socket(const struct addrinfo *address, int backlog)
     return -1;
 }
 
+/* An address of either family. */
+union socket_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
 static int port_of(int fd)
 {
-    struct sockaddr_storage address;
+    union socket_address address = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    if (getsockname(fd, &address.any, &len) != 0)
         return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 /* Does this error say that the machine has no such address family or address, rather than that the port is taken? */
@@ -149,19 +155,17 @@ int listener_accept(const struct listener *listener)
 }
 
 /* "127.0.0.1:6379", "[::1]:6379", and whether the address is the machine's own. */
-static void describe_address(const struct sockaddr_storage *address, char to[SESSION_ADDRESS_SIZE], bool *is_loopback)
+static void describe_address(const union socket_address *address, char to[SESSION_ADDRESS_SIZE], bool *is_loopback)
 {
     char host[INET6_ADDRSTRLEN] = "?";
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(to, SESSION_ADDRESS_SIZE, "%s:%d", host, ntohs(v4->sin_port));
-        *is_loopback = ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    } else if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(to, SESSION_ADDRESS_SIZE, "[%s]:%d", host, ntohs(v6->sin6_port));
-        *is_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    if (address->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof(host));
+        snprintf(to, SESSION_ADDRESS_SIZE, "%s:%d", host, ntohs(address->v4.sin_port));
+        *is_loopback = ntohl(address->v4.sin_addr.s_addr) >> 24 == 127;
+    } else if (address->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
+        snprintf(to, SESSION_ADDRESS_SIZE, "[%s]:%d", host, ntohs(address->v6.sin6_port));
+        *is_loopback = IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
     } else {
         snprintf(to, SESSION_ADDRESS_SIZE, "?:0");
         *is_loopback = false;
@@ -194,13 +198,13 @@ void listener_describe(struct session *session, int fd, bool is_unix, const char
         session->is_local = true;
         return;
     }
-    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    union socket_address address = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof(address);
     bool is_own_loopback;
-    getpeername(fd, (struct sockaddr *)&address, &len);
+    getpeername(fd, &address.any, &len);
     describe_address(&address, session->address, &session->is_local);
     len = sizeof(address);
-    getsockname(fd, (struct sockaddr *)&address, &len);
+    getsockname(fd, &address.any, &len);
     describe_address(&address, session->local_address, &is_own_loopback);
     set_tcp_options(fd, keepalive_s);
 }

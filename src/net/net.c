@@ -237,21 +237,20 @@ static void set_wake(struct larder *engine, void (*wake)(void *), void *context)
     lock_give(&engine->wake_lock);
 }
 
-/* From here on nobody outside calls into this network. */
-static void unhook(struct net *net)
+/* From here on nobody reaches it from outside its own threads. */
+static void withdraw(struct net *net)
 {
     set_wake(net->engine, NULL, NULL);
     cfg_off_change(net->engine->config, reopen, net);
+    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
 }
 
-/* Its threads do not run, or have ended. */
 static void free_net(struct net *net)
 {
-    unhook(net);
+    withdraw(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_free(&net->workers[i]);
     listener_close_all(&net->listeners);
-    atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
     cfg_free_addresses(&net->bind);
     lock_free(&net->listeners_lock);
     mem_free(net->workers);
@@ -272,17 +271,23 @@ static bool init_workers(struct net *net, size_t count)
 static bool start_threads(struct net *net)
 {
     for (size_t i = 0; i < net->worker_count; i++) {
-        int problem = pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]);
-        if (problem == 0)
+        int status = pthread_create(&net->workers[i].thread, NULL, worker_run, &net->workers[i]);
+        if (status == 0)
             continue;
         for (size_t j = 0; j < i; j++)
             worker_stop(&net->workers[j]);
         for (size_t j = 0; j < i; j++)
             pthread_join(net->workers[j].thread, NULL);
-        errno = problem;
+        errno = status;
         return false;
     }
     return true;
+}
+
+/* Why the last step failed: the system's reason, or memory. */
+static void explain(char error[LISTENER_ERROR_SIZE], const char *what)
+{
+    snprintf(error, LISTENER_ERROR_SIZE, "%s: %s", what, errno == ENOMEM ? "out of memory" : strerror(errno));
 }
 
 static bool hook_configuration(struct net *net)
@@ -290,32 +295,6 @@ static bool hook_configuration(struct net *net)
     for (size_t i = 0; i < COUNT_OF(listening_parameters); i++)
         if (!cfg_on_change(net->engine->config, listening_parameters[i], reopen, net))
             return false;
-    return true;
-}
-
-/* The steps of net_start. What they leave behind when one fails is freed by free_net. */
-static bool start(struct net *net, const struct net_options *options, int *failed_port, char error[LISTENER_ERROR_SIZE])
-{
-    if (!cfg_copy_bind(net->engine->config, &net->bind)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
-        return false;
-    }
-    if (!open_tcp(net, &net->bind, net->port, error)) {
-        *failed_port = net->port;
-        return false;
-    }
-    if (!open_unix(net->engine, &net->listeners, error))
-        return false;
-    errno = ENOMEM; /* what has failed if no system call says otherwise */
-    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "could not prepare the workers: %s", strerror(errno));
-        return false;
-    }
-    set_wake(net->engine, wake_all, net);
-    if (!start_threads(net)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "could not start a thread: %s", strerror(errno));
-        return false;
-    }
     return true;
 }
 
@@ -331,15 +310,38 @@ struct net *net_start(struct larder *engine, const struct net_options *options, 
     net->engine = engine;
     lock_init(&net->listeners_lock);
     net->port = options->any_port ? ANY_PORT : (int)CFG_READ(engine->config, port);
-    if (start(net, options, failed_port, error))
-        return net;
-    free_net(net);
-    return NULL;
+    if (!cfg_copy_bind(engine->config, &net->bind)) {
+        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
+        free_net(net);
+        return NULL;
+    }
+    if (!open_tcp(net, &net->bind, net->port, error)) {
+        *failed_port = net->port;
+        free_net(net);
+        return NULL;
+    }
+    if (!open_unix(engine, &net->listeners, error)) {
+        free_net(net);
+        return NULL;
+    }
+    errno = ENOMEM; /* what fails without a word from the system is an allocation */
+    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
+        explain(error, "could not set the workers up");
+        free_net(net);
+        return NULL;
+    }
+    set_wake(engine, wake_all, net);
+    if (!start_threads(net)) {
+        explain(error, "could not start a thread");
+        free_net(net);
+        return NULL;
+    }
+    return net;
 }
 
 void net_stop(struct net *net)
 {
-    unhook(net);
+    withdraw(net);
     for (size_t i = 0; i < net->worker_count; i++)
         worker_stop(&net->workers[i]);
     for (size_t i = 0; i < net->worker_count; i++)

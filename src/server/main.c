@@ -92,14 +92,6 @@ static bool on_dir(struct config *config, void *context, struct cfg_error *error
     return false;
 }
 
-static bool on_loglevel(struct config *config, void *context, struct cfg_error *error)
-{
-    (void)error;
-    struct larder *engine = context;
-    atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
-    return true;
-}
-
 static bool on_maxclients(struct config *config, void *context, struct cfg_error *error)
 {
     struct larder *engine = context;
@@ -116,7 +108,6 @@ static bool on_maxclients(struct config *config, void *context, struct cfg_error
 static bool hook_parameters(struct server *server)
 {
     return cfg_on_change(&server->config, "dir", on_dir, NULL) &&
-           cfg_on_change(&server->config, "loglevel", on_loglevel, &server->engine) &&
            cfg_on_change(&server->config, "maxclients", on_maxclients, &server->engine);
 }
 
@@ -143,7 +134,6 @@ static bool open_engine(struct server *server)
         fputs("larder-server: out of memory\n", stderr);
         return false;
     }
-    atomic_store_explicit(&server->engine.log.min_level, CFG_READ(&server->config, loglevel), memory_order_relaxed);
     server->engine.host = (struct host){
         .context = server,
         .rewrite_config = on_rewrite,

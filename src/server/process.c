@@ -116,10 +116,11 @@ void process_set_memory_policy(struct config *config, const struct log *log)
     set_oom_score(config, log);
 }
 
-static bool is_systemd(struct config *config)
+/* The socket on which systemd waits for news; NULL: it is not the supervisor. */
+static const char *systemd_socket(struct config *config)
 {
     int mode = CFG_READ(config, supervised);
-    return (mode == CFG_SUPERVISED_SYSTEMD || mode == CFG_SUPERVISED_AUTO) && getenv("NOTIFY_SOCKET") != NULL;
+    return mode == CFG_SUPERVISED_SYSTEMD || mode == CFG_SUPERVISED_AUTO ? getenv("NOTIFY_SOCKET") : NULL;
 }
 
 static bool is_upstart(struct config *config)
@@ -130,13 +131,12 @@ static bool is_upstart(struct config *config)
 
 bool process_is_supervised(struct config *config)
 {
-    return is_systemd(config) || is_upstart(config);
+    return systemd_socket(config) != NULL || is_upstart(config);
 }
 
 /* systemd's notification protocol: a datagram to the socket that it named (sd_notify(3)). */
-static void notify_systemd(const char *message)
+static void notify_systemd(const char *path, const char *message)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
     if (len < 2 || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
@@ -155,14 +155,16 @@ static void notify_systemd(const char *message)
 
 void process_notify_ready(struct config *config)
 {
-    if (is_systemd(config))
-        notify_systemd("STATUS=Ready to accept connections\nREADY=1\n");
+    const char *socket_path = systemd_socket(config);
+    if (socket_path != NULL)
+        notify_systemd(socket_path, "STATUS=Ready to accept connections\nREADY=1\n");
     if (is_upstart(config))
         raise(SIGSTOP); /* what upstart waits for */
 }
 
 void process_notify_stopping(struct config *config)
 {
-    if (is_systemd(config))
-        notify_systemd("STOPPING=1\n");
+    const char *socket_path = systemd_socket(config);
+    if (socket_path != NULL)
+        notify_systemd(socket_path, "STOPPING=1\n");
 }

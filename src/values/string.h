@@ -7,7 +7,9 @@
 #include "base/bytes.h"
 #include "base/common.h"
 #include "base/num.h"
-#include "keyspace/entry.h"
+
+/* How OBJECT ENCODING calls a string; the bytes are stored alike. */
+enum string_encoding { STRING_EMBSTR = 0, STRING_RAW = 1, STRING_INT = 2 };
 
 enum { STRING_EMBSTR_MAX = 44 }; /* bytes; OBJECT ENCODING calls longer strings raw */
 

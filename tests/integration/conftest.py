@@ -1,8 +1,35 @@
-"""Servers shared by the integration tests: on one thread and on four, reached by TCP and by Unix socket."""
+"""What the integration tests run against: servers on one thread and on four, reached by TCP and by Unix socket; and,
+for the modules marked `embedded`, an engine inside this process, reached by function calls. A test of such a module
+that is about sockets is marked `needs_sockets`."""
 
 import pytest
 
+from support.embedded import EmbeddedServer
 from support.server import Server
+
+EMBEDDED = "embedded"
+SERVERS = {1: "1thread", 4: "4threads"}
+TRANSPORTS = ("tcp", "unix")
+
+
+def _runs_embedded(metafunc):
+    item = metafunc.definition
+    return item.get_closest_marker("embedded") is not None and item.get_closest_marker("needs_sockets") is None
+
+
+def pytest_generate_tests(metafunc):
+    """Each server by each transport; the embedded engine has one transport, its own."""
+    names = [name for name in ("server", "transport") if name in metafunc.fixturenames]
+    values = {
+        "server": [(threads,) for threads in SERVERS],
+        "transport": [(transport,) for transport in TRANSPORTS],
+        "server transport": [(threads, transport) for threads in SERVERS for transport in TRANSPORTS],
+    }.get(" ".join(names), [])
+    if "server" in names and _runs_embedded(metafunc):
+        values.append((EMBEDDED,) * len(names))
+    if values:
+        ids = ["-".join(dict.fromkeys(SERVERS.get(part, part) for part in value)) for value in values]
+        metafunc.parametrize(names, values, indirect=True, ids=ids)
 
 
 def _served(binary, threads):
@@ -21,18 +48,34 @@ def server_on_4(binary):
     yield from _served(binary, 4)
 
 
-@pytest.fixture(params=[1, 4], ids=["1thread", "4threads"])
+@pytest.fixture(scope="session")
+def has_engine(is_larder):
+    if not is_larder:
+        pytest.skip("redis-server stands in for Larder: it cannot be embedded")
+
+
+@pytest.fixture(scope="session")
+def server_embedded(has_engine):
+    server = EmbeddedServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def server(request):
     """A shared server, emptied. A test that configures it starts its own instead (start_server)."""
-    shared = request.getfixturevalue(f"server_on_{request.param}")
-    request.node.servers_to_show = [shared]
+    if request.param == EMBEDDED:
+        shared = request.getfixturevalue("server_embedded")
+    else:
+        shared = request.getfixturevalue(f"server_on_{request.param}")
+        request.node.servers_to_show = [shared]
     with shared.raw() as connection:
         assert connection.command("FLUSHALL") == b"+OK\r\n"
     yield shared
     shared.close_connections()
 
 
-@pytest.fixture(params=["tcp", "unix"])
+@pytest.fixture
 def transport(request):
     return request.param
 
@@ -41,3 +84,17 @@ def transport(request):
 def r(server, transport):
     """A redis-py client in RESP2 that returns bytes."""
     return server.client(transport)
+
+
+@pytest.fixture
+def start_engine(has_engine):
+    """Starts engines inside this process: start_engine(config="databases 4") -> EmbeddedServer; stops them after."""
+    servers = []
+
+    def start(**arguments):
+        servers.append(EmbeddedServer(**arguments))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()

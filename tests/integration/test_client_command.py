@@ -8,6 +8,8 @@ import pytest
 from support.resp import Closed, encode
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.embedded
+
 # What redis_exporter and people look at; 7.2 adds lib-name and lib-ver.
 LIST_FIELDS = [
     "id",
@@ -78,11 +80,13 @@ def test_list_tells_of_every_client(server, transport):
         entry["flags"],
         entry["multi"],
         entry["redir"],
-    ) == (str(client_id(connection)), "3", "3", "hello", "default", "N" if transport == "tcp" else "U", "-1", "-1")
+    ) == (str(client_id(connection)), "3", "3", "hello", "default", "U" if transport == "unix" else "N", "-1", "-1")
     if transport == "tcp":
         host, port = connection.socket.getsockname()
         assert entry["addr"] == f"{host}:{port}"
         assert entry["laddr"] == f"127.0.0.1:{server.port}"
+    elif transport == "embedded":
+        assert entry["addr"] == f"memory:{entry['id']}"
     else:
         assert entry["addr"] == entry["laddr"] == f"{server.unix_path}:0"
     assert int(entry["tot-mem"]) > 0
@@ -150,6 +154,7 @@ def test_kill_by_id_and_skipme(server, transport):
     assert not is_open(killer)
 
 
+@pytest.mark.needs_sockets
 def test_kill_by_addresses(server):
     killer, victim = server.raw(), server.raw()
     victim.command("PING")  # until it has answered, the server may not have taken the connection yet

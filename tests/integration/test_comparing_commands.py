@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-pytestmark = pytest.mark.larder_only("it has no SET IFEQ, DELIFEQ and MSETEX")
+pytestmark = [pytest.mark.embedded, pytest.mark.larder_only("it has no SET IFEQ, DELIFEQ and MSETEX")]
 
 
 def test_set_ifeq_writes_only_over_the_value_named(r):

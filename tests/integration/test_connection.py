@@ -8,6 +8,8 @@ import redis
 
 from support.resp import Closed, encode
 
+pytestmark = pytest.mark.embedded
+
 
 def test_ping_and_echo(r):
     assert r.ping() is True
@@ -56,6 +58,7 @@ def test_quit_answers_and_closes(server, transport):
     assert connection.read_until_closed() == b"+OK\r\n"
 
 
+@pytest.mark.needs_sockets
 def test_half_closed_client_still_gets_its_replies(server, transport):
     connection = server.raw(transport)
     connection.send(encode("SET", "k", "v") + b"GET k\r\n")

@@ -6,6 +6,8 @@ import pytest
 
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.embedded
+
 # Larder frees within 100 ms of the deadline; the slack is what a busy machine adds before this process runs again.
 FREED_WITHIN_S = 0.1
 SCHEDULING_SLACK_S = 0.4

@@ -5,6 +5,8 @@ import time
 import pytest
 import redis
 
+pytestmark = pytest.mark.embedded
+
 
 def test_del_unlink_exists_touch_type(r):
     r.mset({"a": 1, "b": 2, "c": 3})

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+pytestmark = pytest.mark.embedded
+
 
 def scan_all(r, count, between=lambda: None, **options):
     """Every key returned by one whole iteration, repetitions included."""

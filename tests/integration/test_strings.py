@@ -5,6 +5,8 @@ import time
 import pytest
 import redis
 
+pytestmark = pytest.mark.embedded
+
 
 def test_set_and_get_return_the_value(r):
     assert r.set("k", "v") is True

@@ -90,16 +90,19 @@ def _decode_at(frame, at):
 
 
 class RawConnection:
-    """One connection over TCP ((host, port)) or a Unix socket (a path)."""
+    """One connection over TCP ((host, port)), a Unix socket (a path), or something connected that acts as a socket."""
 
     def __init__(self, address, timeout_s=20.0):
         if isinstance(address, tuple):
             self.socket = socket.create_connection(address, timeout=timeout_s)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        else:
+        elif isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout_s)
             self.socket.connect(address)
+        else:
+            self.socket = address
+            self.socket.settimeout(timeout_s)
         self.received = bytearray()
 
     def __enter__(self):

@@ -59,6 +59,11 @@ def run_to_exit(binary, words, cwd, stdin=None):
     )
 
 
+def client_settings(arguments):
+    """redis-py's settings for tests, with those given on top."""
+    return {"protocol": 2, "socket_timeout": 60, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
+
+
 class Server:
     """One running server process.
 
@@ -166,7 +171,7 @@ class Server:
 
         It speaks RESP2 unless told otherwise and sends nothing of its own accord while connecting.
         """
-        settings = {"protocol": 2, "socket_timeout": 60, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
+        settings = client_settings(arguments)
         if transport == "tcp":
             settings.setdefault("host", "127.0.0.1")
             client = redis.Redis(port=self.port, **settings)
