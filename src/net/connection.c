@@ -11,6 +11,7 @@
 enum {
     VECTOR_MAX = 64,                /* pieces of one writev */
     SENDS_PER_TURN_BYTES = 1 << 20, /* so that one fast reader of large values does not hold up the others */
+    UNAUTHENTICATED_PENDING = 1024, /* bytes that a client may leave unread before it has authenticated */
 };
 
 /* Any thread, under the registry's lock. The mail is a part of the connection, so it is sent once at a time, and the
@@ -97,6 +98,8 @@ static bool is_over_limit(struct connection *connection)
     struct cfg_output_limit limit = cfg_output_limit(session->engine->config, CFG_CLASS_NORMAL);
     size_t pending = out_pending(&session->out);
     if (limit.hard_bytes > 0 && pending >= limit.hard_bytes)
+        return true;
+    if (pending > UNAUTHENTICATED_PENDING && !session_is_permitted(session))
         return true;
     if (limit.soft_bytes == 0 || pending < limit.soft_bytes) {
         connection->soft_limit_since_ms = 0;
