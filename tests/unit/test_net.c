@@ -1,5 +1,5 @@
-/* Listeners and workers around an engine, from the program's side: starting, failing to start, and stopping while clients
-   are there. What clients see is tested from outside. */
+/* Listeners and workers around an engine, from the program's side: starting, failing to start, and stopping while
+   clients are there. What clients see is tested from outside. */
 #include "property.h"
 
 #include "base/mem.h"
@@ -40,8 +40,8 @@ static int connect_to(int port)
 static bool is_answered(int fd)
 {
     char reply[7];
-    return send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
-           recv(fd, reply, sizeof(reply), MSG_WAITALL) == sizeof(reply) && memcmp(reply, "+PONG\r\n", 7) == 0;
+    return send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 && recv(fd, reply, sizeof(reply), MSG_WAITALL) == sizeof(reply) &&
+           memcmp(reply, "+PONG\r\n", 7) == 0;
 }
 
 static void run(larder_session *session, const char *name, const char *word, const char *parameter, const char *value)
@@ -51,7 +51,8 @@ static void run(larder_session *session, const char *name, const char *word, con
     larder_reply_free(reply);
 }
 
-/* Wherever memory runs out, serving fails as a whole: nothing listens, no thread runs, nothing of it is called again. */
+/* Wherever memory runs out, serving fails as a whole: nothing listens, no thread runs, nothing of it is called again.
+ */
 static void serving_fails_as_a_whole_and_can_be_tried_again(void **state)
 {
     larder *engine = open_engine();
