@@ -105,12 +105,6 @@ static bool on_maxclients(struct config *config, void *context, struct cfg_error
     return false;
 }
 
-static bool hook_parameters(struct server *server)
-{
-    return cfg_on_change(&server->config, "dir", on_dir, NULL) &&
-           cfg_on_change(&server->config, "maxclients", on_maxclients, &server->engine);
-}
-
 /* --- start and stop --- */
 
 static size_t thread_count(struct config *config)
@@ -141,7 +135,7 @@ static bool open_engine(struct server *server)
         .config_file = server->config_file,
         .executable = server->executable,
     };
-    return hook_parameters(server);
+    return true;
 }
 
 static void announce(struct server *server, const struct command_line *line)
@@ -218,10 +212,10 @@ static bool go_to_background(struct server *server)
     return true;
 }
 
-static int run(struct server *server, const struct command_line *line)
+/* Everything between opening the engine and closing it. */
+static int start_and_serve(struct server *server, const struct command_line *line)
 {
-    server->log.config = &server->config;
-    if (!open_engine(server) || !go_to_background(server))
+    if (!cfg_on_change(&server->config, "maxclients", on_maxclients, &server->engine) || !go_to_background(server))
         return 1;
     if (CFG_READ(&server->config, syslog_enabled))
         openlog("larder", LOG_PID | LOG_NDELAY | LOG_NOWAIT, LOG_USER);
@@ -235,6 +229,15 @@ static int run(struct server *server, const struct command_line *line)
     install_signals();
     server->log.is_running = true;
     return serve(server);
+}
+
+static int run(struct server *server, const struct command_line *line)
+{
+    if (!open_engine(server))
+        return 1;
+    int status = start_and_serve(server, line);
+    engine_free(&server->engine);
+    return status;
 }
 
 static void find_paths(struct server *server, const struct command_line *line)
@@ -268,21 +271,24 @@ static bool load(struct server *server, const struct command_line *line)
 static int configure_and_run(const struct command_line *line)
 {
     struct server *server = mem_alloc_zeroed(sizeof(*server));
-    if (server == NULL || !cfg_init(&server->config) || pipe2(server->stop_pipe, O_CLOEXEC) != 0) {
+    if (server == NULL || !cfg_init(&server->config)) {
         fprintf(stderr, "larder-server: cannot start: %s\n", strerror(errno));
-        return 1;
-    }
-    stop_pipe = server->stop_pipe[1];
-    find_paths(server, line);
-    if (!load(server, line))
-        return 1;
-    int status = run(server, line);
-    if (status == 0) {
-        engine_free(&server->engine);
-        cfg_free(&server->config);
         mem_free(server);
+        return 1;
     }
-    return status; /* after a failure the process ends with what it has */
+    int status = 1;
+    if (pipe2(server->stop_pipe, O_CLOEXEC) != 0) {
+        fprintf(stderr, "larder-server: cannot start: %s\n", strerror(errno));
+    } else {
+        stop_pipe = server->stop_pipe[1];
+        server->log.config = &server->config;
+        find_paths(server, line);
+        if (cfg_on_change(&server->config, "dir", on_dir, NULL) && load(server, line))
+            status = run(server, line);
+    }
+    cfg_free(&server->config);
+    mem_free(server);
+    return status;
 }
 
 int main(int argc, char **argv)

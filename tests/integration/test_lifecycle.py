@@ -248,3 +248,11 @@ def test_crash_leaves_a_report_with_a_stack_trace(start_server):
     assert server.wait_exit() == server.expected_status
     assert "crashed by signal: 11" in server.log()
     assert "STACK TRACE" in server.log()
+
+
+def test_relative_paths_are_relative_to_the_configured_directory(start_server, tmp_path):
+    server = start_server(threads=1, options={"dir": str(tmp_path), "pidfile": "larder.pid"})
+    assert (tmp_path / "larder.pid").read_text().strip() == str(server.pid)
+    assert server.client().config_get("dir") == {"dir": str(tmp_path)}
+    server.stop()
+    assert not (tmp_path / "larder.pid").exists()
