@@ -85,7 +85,8 @@ static bool run_parsed(larder_connection *self)
     struct request request;
     request_prepare(session->engine, self->input->args.items, self->input->args.count, &request);
     self->is_held = request_run(session, &request) == RUN_POSTPONED;
-    self->is_closed |= session->close_after_reply || session->out.failed;
+    self->is_closed |= session->close_after_reply || session->out.failed ||
+                       atomic_load_explicit(&session->must_close, memory_order_relaxed);
     return !self->is_held;
 }
 

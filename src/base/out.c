@@ -58,14 +58,15 @@ static void chunk_free(struct out_pool *pool, struct out_chunk *chunk)
     mem_free(chunk);
 }
 
-static void link_chunk(struct out *out, struct out_chunk *chunk)
+static void link_chunk(struct out *out, struct out_chunk *chunk, size_t shared_bytes)
 {
+    chunk->cost = sizeof(*chunk) + chunk->capacity + shared_bytes;
     if (out->tail == NULL)
         out->head = chunk;
     else
         out->tail->next = chunk;
     out->tail = chunk;
-    out->owned_bytes += sizeof(*chunk) + chunk->capacity;
+    out->owned_bytes += chunk->cost;
 }
 
 /* Closes the chunk being written to, if there is one. */
@@ -102,7 +103,7 @@ char *out_reserve_slow(struct out *out, size_t len)
         return NULL;
     }
     seal(out);
-    link_chunk(out, chunk);
+    link_chunk(out, chunk, 0);
     out->at = chunk->data;
     out->limit = chunk->data + chunk->capacity;
     return out->at;
@@ -138,7 +139,8 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
     chunk->blob = blob_keep(blob);
     chunk->start = start;
     chunk->end = start + len;
-    link_chunk(out, chunk);
+    /* The value may be replaced before it is sent, and is then held by those alone who still send it. */
+    link_chunk(out, chunk, blob->capacity / atomic_load_explicit(&blob->references, memory_order_relaxed));
     out->sealed_bytes += len;
 }
 
@@ -150,7 +152,7 @@ struct out_chunk *out_gap(struct out *out)
         return NULL;
     }
     seal(out);
-    link_chunk(out, chunk);
+    link_chunk(out, chunk, 0);
     return chunk;
 }
 
@@ -180,7 +182,7 @@ static void drop_head(struct out *out)
 {
     struct out_chunk *chunk = out->head;
     out->head = chunk->next;
-    out->owned_bytes -= sizeof(*chunk) + chunk->capacity;
+    out->owned_bytes -= chunk->cost;
     if (chunk == out->tail) {
         out->tail = NULL;
         out->at = NULL;

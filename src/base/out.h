@@ -21,6 +21,7 @@ struct out_chunk {
     size_t start;      /* bytes already sent */
     size_t end;        /* bytes filled; for the chunk being written to, out->at tells instead */
     size_t capacity;   /* bytes of data[] */
+    size_t cost;       /* what it counts for in out->owned_bytes */
     char data[];
 };
 
@@ -38,7 +39,7 @@ struct out {
     struct out_chunk *head;
     struct out_chunk *tail;
     struct out_pool *pool;
-    size_t owned_bytes;   /* memory held by the chain, blobs not counted */
+    size_t owned_bytes;   /* memory held by the chain; of a blob, its share among those who held it when it was appended */
     size_t sealed_bytes;  /* unsent bytes in all chunks but the one being written to, blobs counted */
     bool failed;          /* memory ran out: output is incomplete, the client must be disconnected */
 };

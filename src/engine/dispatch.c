@@ -170,6 +170,17 @@ static bool ensure_hash_room(struct executor *executor, size_t count)
     return true;
 }
 
+/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
+static void give_back_hash_room(struct executor *executor)
+{
+    enum { hashes_kept = 64 * 1024 };
+    if (likely(executor->key_hashes_capacity <= hashes_kept))
+        return;
+    mem_free(executor->key_hashes);
+    executor->key_hashes = NULL;
+    executor->key_hashes_capacity = 0;
+}
+
 /* Hashes the keys of all ranges, one range after the other. */
 static void hash_keys(struct call *call, const struct key_range *ranges, int range_count)
 {
@@ -224,6 +235,7 @@ static void run_general(struct call *call)
     call->keys = ranges[0];
     call->key_hashes = call->executor->key_hashes;
     run_with_keys(call, key_count);
+    give_back_hash_room(call->executor);
 }
 
 /* Runs a command of one key that was hashed when the request was prepared. */

@@ -11,10 +11,8 @@
 enum {
     VECTOR_MAX = 64,                /* pieces of one writev */
     SENDS_PER_TURN_BYTES = 1 << 20, /* so that one fast reader of large values does not hold up the others */
+    UNAUTHENTICATED_PENDING = 1024, /* bytes that a client may leave unread before it has authenticated */
 };
-
-/* A client that does not read is cut off here even where no output limit is configured, as memory must be bounded. */
-static const size_t output_ceiling_bytes = (size_t)1 << 30;
 
 /* Any thread, under the registry's lock. The mail is a part of the connection, so it is sent once at a time, and the
    connection outlives it. */
@@ -83,13 +81,25 @@ static bool send_some(struct connection *connection)
     return true;
 }
 
+void connection_cut_off(struct connection *connection)
+{
+    const struct session *session = &connection->session;
+    log_printf(&session->engine->log, LOG_WARNING_LEVEL,
+               "Client id=%llu addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.",
+               (unsigned long long)session->id, session->address);
+    stat_add(&connection->worker->executor.stats.output_limit_disconnections, 1);
+    connection->is_broken = true;
+}
+
 /* Has the client let more pile up than client-output-buffer-limit allows? */
 static bool is_over_limit(struct connection *connection)
 {
     struct session *session = &connection->session;
     struct cfg_output_limit limit = cfg_output_limit(session->engine->config, CFG_CLASS_NORMAL);
     size_t pending = out_pending(&session->out);
-    if ((limit.hard_bytes > 0 && pending >= limit.hard_bytes) || session->out.owned_bytes > output_ceiling_bytes)
+    if (limit.hard_bytes > 0 && pending >= limit.hard_bytes)
+        return true;
+    if (pending > UNAUTHENTICATED_PENDING && !session_is_permitted(session))
         return true;
     if (limit.soft_bytes == 0 || pending < limit.soft_bytes) {
         connection->soft_limit_since_ms = 0;
@@ -125,13 +135,8 @@ void connection_flush(struct connection *connection)
         if (!send_some(connection))
             break;
     if (unlikely(!out_is_empty(out))) {
-        if (is_over_limit(connection)) {
-            log_printf(&session->engine->log, LOG_WARNING_LEVEL,
-                       "Client id=%llu addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.",
-                       (unsigned long long)session->id, session->address);
-            stat_add(&connection->worker->executor.stats.output_limit_disconnections, 1);
-            connection->is_broken = true;
-        }
+        if (!connection->is_broken && is_over_limit(connection))
+            connection_cut_off(connection);
     } else if (session->close_after_reply) {
         connection->is_broken = true;
     }
@@ -163,6 +168,8 @@ bool connection_take_interrupt(struct connection *connection)
         mem_free(connection);
         return false;
     }
-    atomic_store_explicit(&connection->is_interrupted, false, memory_order_release);
+    /* An exchange, not a store: whoever found the mail still on the way wrote must_close before, and the caller reads it
+       after this. */
+    atomic_exchange_explicit(&connection->is_interrupted, false, memory_order_acq_rel);
     return true;
 }

@@ -10,6 +10,9 @@
 
 struct worker;
 
+/* Bytes of memory held for output at which a client is cut off even where no limit is configured. */
+enum { CONNECTION_OUTPUT_CEILING = 1 << 30 };
+
 enum mail_kind { MAIL_ARRIVAL, MAIL_INTERRUPT };
 
 /* What is sent to a worker's mailbox. */
@@ -48,6 +51,9 @@ MUST_USE bool connection_start(struct connection *connection, struct worker *wor
 
 /* Sends what can be sent and watches for the rest; sets is_broken when the connection must be closed. */
 void connection_flush(struct connection *connection);
+
+/* The client has let too much output pile up: sets is_broken, says so and counts it. */
+void connection_cut_off(struct connection *connection);
 
 /* Closes and frees it, now or when its interrupt mail has arrived. */
 void connection_close(struct connection *connection);

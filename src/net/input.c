@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/num.h"
 
+enum { KEPT_CAPACITY = 64 * 1024 }; /* bytes; a larger block that is almost empty is exchanged for a small one */
+
 void input_free(struct input **input)
 {
     if (*input == NULL)
@@ -13,26 +15,32 @@ void input_free(struct input **input)
     *input = NULL;
 }
 
-bool input_reserve(struct input **input, size_t room)
+/* Moves the input, if there is one, to a block with room for `capacity` bytes in all. */
+static bool move(struct input **input, size_t capacity)
 {
     struct input *old = *input;
+    struct input *moved = mem_alloc(sizeof(*moved) + capacity);
+    if (moved == NULL)
+        return false;
+    if (old == NULL) {
+        *moved = (struct input){0};
+    } else {
+        memcpy(moved, old, sizeof(*old) + old->len);
+        resp_args_rebase(&moved->args, old->data, moved->data);
+        mem_free(old);
+    }
+    moved->capacity = mem_size(moved) - sizeof(*moved);
+    *input = moved;
+    return true;
+}
+
+bool input_reserve(struct input **input, size_t room)
+{
+    const struct input *old = *input;
     size_t len = old != NULL ? old->len : 0;
     if (old != NULL && old->capacity - len >= room)
         return true;
-    size_t capacity = len + room > 2 * len ? len + room : 2 * len;
-    struct input *grown = mem_alloc(sizeof(*grown) + capacity);
-    if (grown == NULL)
-        return false;
-    if (old == NULL) {
-        *grown = (struct input){0};
-    } else {
-        memcpy(grown, old, sizeof(*old) + len);
-        resp_args_rebase(&grown->args, old->data, grown->data);
-        mem_free(old);
-    }
-    grown->capacity = mem_size(grown) - sizeof(*grown);
-    *input = grown;
-    return true;
+    return move(input, len + room > 2 * len ? len + room : 2 * len);
 }
 
 bool input_append(struct input **input, bytes data)
@@ -86,9 +94,13 @@ void input_consume(struct input **input, size_t count)
         return;
     memmove(kept->data, kept->data + count, kept->len - count);
     kept->len -= count;
+    if (kept->capacity > KEPT_CAPACITY && kept->len < kept->capacity / 4) {
+        bool is_moved = move(input, kept->len);
+        (void)is_moved; /* else the large block stays for now */
+    }
 }
 
 size_t input_bytes(const struct input *input)
 {
-    return input == NULL ? 0 : sizeof(*input) + input->capacity + input->args.capacity * sizeof(bytes);
+    return input == NULL ? 0 : input->len + input->args.count * sizeof(bytes);
 }

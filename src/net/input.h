@@ -31,7 +31,7 @@ MUST_USE bool input_keep_progress(struct input *input, const struct resp_state *
 /* Drops the first `count` bytes, those of finished requests; the progress kept belongs to what follows them. */
 void input_consume(struct input **input, size_t count);
 
-/* Memory that it holds. */
+/* What the client made it hold: its bytes, and the list of the arguments found. The block may be larger than that needs. */
 size_t input_bytes(const struct input *input);
 
 #endif

@@ -9,7 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_EVENT = 1000, ANY_PORT = -1 };
+enum {
+    ACCEPTS_PER_EVENT = 128, /* the worker's own clients wait for them */
+    ACCEPT_REST_MS = 100,    /* after the system refused: out of descriptors or memory */
+    ANY_PORT = -1,
+};
 
 static const char *const listening_parameters[] = {"port", "bind"};
 
@@ -52,7 +56,32 @@ static bool watch(struct net *net)
             return false;
         listener->is_watched = true;
     }
+    atomic_store_explicit(&net->rest_until_ns, 0, memory_order_relaxed);
     return true;
+}
+
+/* A listener whose clients cannot be accepted now stays readable: watched on, it would keep its worker spinning. They wait
+   in the system's queue meanwhile. */
+static void rest(struct net *net)
+{
+    for (size_t i = 0; i < net->listeners.count; i++) {
+        struct listener *listener = &net->listeners.items[i];
+        reactor_remove(&net->workers[0].reactor, listener->fd);
+        listener->is_watched = false;
+    }
+    int64_t until_ns = clock_monotonic_ns() + ACCEPT_REST_MS * 1000000LL;
+    atomic_store_explicit(&net->rest_until_ns, until_ns, memory_order_relaxed);
+}
+
+void net_upkeep(struct net *net)
+{
+    int64_t until_ns = atomic_load_explicit(&net->rest_until_ns, memory_order_relaxed);
+    if (likely(until_ns == 0) || clock_monotonic_ns() < until_ns)
+        return;
+    lock_take(&net->listeners_lock);
+    if (!watch(net))
+        rest(net);
+    lock_give(&net->listeners_lock);
 }
 
 /* Closes the TCP listeners; the Unix socket, if there is one, becomes the first of the set. */
@@ -172,8 +201,10 @@ static void accept_waiting(struct net *net, const struct listener *listener)
     for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
         int fd = listener_accept(listener);
         if (fd < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK)
-                log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Accepting client connection: %s", strerror(errno));
+            if (errno == EAGAIN)
+                return;
+            log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Accepting client connection: %s", strerror(errno));
+            rest(net);
             return;
         }
         if (is_full(net))

@@ -13,6 +13,7 @@ struct net {
     struct listener_set listeners; /* listeners_lock */
     struct cfg_addresses bind;     /* listeners_lock: what the TCP listeners were opened with */
     int port;                      /* listeners_lock: likewise; -1: any */
+    _Atomic int64_t rest_until_ns; /* no listener is watched before this monotonic time, 0: all are; listeners_lock to write */
 };
 
 struct net_options {
@@ -30,5 +31,8 @@ void net_stop(struct net *net);
 
 /* Worker 0, a listener became readable: takes new connections and deals them out. */
 void net_accept(struct net *net, const struct listener *listener);
+
+/* Worker 0, with each turn: watches the listeners again when they have rested after a failure. */
+void net_upkeep(struct net *net);
 
 #endif

@@ -19,6 +19,7 @@ enum {
     ENTRY_DISTANCE = 8,      /* requests between asking for an entry and needing it */
     LOCK_DISTANCE = 16,      /* the same for a shard's lock, which is needed before the entry is asked for */
     LARGE_INPUT = 1024 * 1024,
+    ARGS_KEPT = 256 * 1024,  /* arguments; a batch that is only reads into the arena cannot have more */
 };
 
 bool worker_init(struct worker *worker, struct net *net, size_t number, size_t worker_count)
@@ -89,6 +90,13 @@ static bool enqueue(struct worker *worker, struct connection *connection, size_t
     return true;
 }
 
+/* May the request queued last change whether its client is authenticated? */
+static bool may_authenticate(const struct worker *worker)
+{
+    const struct command *command = worker->queue[worker->queue_count - 1].request.command;
+    return command != NULL && (command->flags & CMD_NO_AUTH);
+}
+
 /* What a connection has to be parsed in this batch. */
 struct parsing {
     char *at;
@@ -123,8 +131,10 @@ static void parse(struct worker *worker, struct connection *connection, struct p
             return;
         }
         bool is_done = status != RESP_NO_MEMORY;
-        if (is_done && parsing->args != &worker->args)
+        if (is_done && parsing->args != &worker->args) {
             is_done = resp_args_move(&worker->args, parsing->args, 0);
+            resp_args_free(parsing->args);
+        }
         if (is_done && status == RESP_REQUEST)
             is_done = enqueue(worker, connection, parsing->first_arg);
         if (!is_done) {
@@ -134,9 +144,9 @@ static void parse(struct worker *worker, struct connection *connection, struct p
         parsing->args = &worker->args;
         parsing->consumed += parsing->state->position;
         *parsing->state = (struct resp_state){0};
-        if (unlikely(limits.is_unauthenticated) && parsing->consumed < parsing->len) {
-            /* this request may be the one that authenticates: what follows is parsed under the limits that hold then */
-            connection->is_deferred = true;
+        if (unlikely(limits.is_unauthenticated) && status == RESP_REQUEST && parsing->consumed < parsing->len &&
+            may_authenticate(worker)) {
+            connection->is_deferred = true; /* what follows is parsed under the limits that hold then */
             parsing->first_arg = worker->args.count;
             return;
         }
@@ -270,6 +280,8 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
+        if (unlikely(session->out.owned_bytes > CONNECTION_OUTPUT_CEILING))
+            connection_cut_off(connection);
     }
     worker->queue_count = 0;
     worker->args.count = 0;
@@ -325,14 +337,14 @@ static void settle(struct worker *worker, struct connection *connection)
         stat_add(&worker->executor.stats.query_limit_disconnections, 1);
         connection->is_broken = true;
     }
-    if (!atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
+    connection->is_broken |= atomic_load_explicit(&connection->session.must_close, memory_order_relaxed);
+    bool goes_on = connection->is_deferred && !connection->is_held && !connection->is_broken;
+    if (goes_on)
+        list_append(&worker->ready, &connection->in_waiting);
+    else if (!connection->is_broken)
         connection_flush(connection);
-    else
-        connection->is_broken = true;
     if (connection->is_broken)
         connection_close(connection);
-    else if (connection->is_deferred && !connection->is_held && connection->input != NULL)
-        list_append(&worker->ready, &connection->in_waiting);
 }
 
 /* Makes connections with unparsed input the next batch. */
@@ -357,6 +369,8 @@ static void run_batch(struct worker *worker)
         worker->arena_used = 0;
         gather_ready(worker);
     }
+    if (unlikely(worker->args.capacity > ARGS_KEPT)) /* memory for the largest request ever is not kept */
+        resp_args_free(&worker->args);
 }
 
 static bool is_batch_full(const struct worker *worker)
@@ -381,8 +395,8 @@ static void handle_event(struct worker *worker, const struct reactor_event *even
         return;
     }
     struct connection *connection = event->owner;
-    if (connection->is_held)
-        connection->is_broken = true; /* not reading, so only an error or a hang-up is reported */
+    if (connection->is_held && event->is_readable)
+        connection->is_broken = true; /* not reading, so this reports an error or a hang-up */
     if (event->is_writable)
         connection_flush(connection);
     if (connection->is_broken) {
@@ -459,6 +473,8 @@ static void do_upkeep(struct worker *worker)
     struct larder *engine = worker->engine;
     int64_t now_ms = worker->executor.now_ms;
     int64_t since_ms = now_ms - worker->last_upkeep_ms;
+    if (worker->number == 0)
+        net_upkeep(worker->net);
     bool has_garbage = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed) > 0;
     if (worker->has_more_upkeep || has_garbage || since_ms >= UPKEEP_INTERVAL_MS || since_ms < 0) {
         worker->last_upkeep_ms = now_ms;

@@ -376,6 +376,36 @@ static void output_arrives_in_order_and_complete(void **state)
     out_close(&world);
 }
 
+/* Replaced values that nobody has but the output are memory of its client's; a value sent many times is there once. */
+static void blobs_count_for_what_the_output_keeps_alive(void **state)
+{
+    (void)state;
+    enum { size = 1024 * 1024, replaced = 20, repeated = 1000 };
+    struct out_pool pool = {0};
+    struct out out;
+    out_init(&out, &pool);
+    for (int i = 0; i < replaced; i++) {
+        struct blob *blob = blob_new(size);
+        assert_non_null(blob);
+        out_append_blob(&out, blob, 0, size);
+        blob_drop(blob);
+    }
+    size_t held_bytes = out.owned_bytes;
+    assert_true(held_bytes >= replaced * size / 2);
+    struct blob *blob = blob_new(size);
+    assert_non_null(blob);
+    for (int i = 0; i < repeated; i++)
+        out_append_blob(&out, blob, 0, size);
+    blob_drop(blob);
+    assert_true(out.owned_bytes - held_bytes < 10 * size);
+    out_sent(&out, out_pending(&out) - 1);
+    assert_true(out.owned_bytes > 0);
+    out_sent(&out, 1);
+    assert_int_equal(out.owned_bytes, 0);
+    assert_true(out_is_empty(&out));
+    out_pool_free(&pool);
+}
+
 static void output_says_when_memory_ran_out(void **state)
 {
     (void)state;
@@ -687,6 +717,7 @@ int main(void)
         cmocka_unit_test(floating_point_texts_have_redis_forms),
         cmocka_unit_test(the_hash_is_siphash_1_3),
         cmocka_unit_test(output_arrives_in_order_and_complete),
+        cmocka_unit_test(blobs_count_for_what_the_output_keeps_alive),
         cmocka_unit_test(output_says_when_memory_ran_out),
         cmocka_unit_test(mail_of_each_producer_arrives_in_its_order),
         cmocka_unit_test(lists_keep_their_order),
