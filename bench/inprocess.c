@@ -1,5 +1,6 @@
-/* How long a GET and a SET take as function calls: the median over rounds, nanoseconds of this thread's CPU time, once over a
-   thousand keys, which stay in the processor's caches, and once over a hundred thousand, which do not. One JSON object. */
+/* How long a GET and a SET take as function calls: the median over rounds, nanoseconds of this thread's CPU time, once
+   over a thousand keys, which stay in the processor's caches, and once over a hundred thousand, which do not. One JSON
+   object. */
 #include <larder.h>
 
 #include <stdio.h>

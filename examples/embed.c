@@ -1,4 +1,5 @@
-/* Two engines in one process: one used by function calls alone, the other served on a port to anybody who speaks RESP. */
+/* Two engines in one process: one used by function calls alone, the other served on a port to anybody who speaks RESP.
+ */
 #include <larder.h>
 
 #include <stdio.h>

@@ -3,18 +3,18 @@
 
 #define ROTATE_LEFT(x, bits) (((x) << (bits)) | ((x) >> (64 - (bits))))
 
-#define ROUND(v0, v1, v2, v3)                                                                                          \
-    do {                                                                                                               \
-        (v0) += (v1);                                                                                                  \
-        (v1) = ROTATE_LEFT(v1, 13) ^ (v0);                                                                             \
-        (v0) = ROTATE_LEFT(v0, 32);                                                                                    \
-        (v2) += (v3);                                                                                                  \
-        (v3) = ROTATE_LEFT(v3, 16) ^ (v2);                                                                             \
-        (v0) += (v3);                                                                                                  \
-        (v3) = ROTATE_LEFT(v3, 21) ^ (v0);                                                                             \
-        (v2) += (v1);                                                                                                  \
-        (v1) = ROTATE_LEFT(v1, 17) ^ (v2);                                                                             \
-        (v2) = ROTATE_LEFT(v2, 32);                                                                                    \
+#define ROUND(v0, v1, v2, v3)              \
+    do {                                   \
+        (v0) += (v1);                      \
+        (v1) = ROTATE_LEFT(v1, 13) ^ (v0); \
+        (v0) = ROTATE_LEFT(v0, 32);        \
+        (v2) += (v3);                      \
+        (v3) = ROTATE_LEFT(v3, 16) ^ (v2); \
+        (v0) += (v3);                      \
+        (v3) = ROTATE_LEFT(v3, 21) ^ (v0); \
+        (v2) += (v1);                      \
+        (v1) = ROTATE_LEFT(v1, 17) ^ (v2); \
+        (v2) = ROTATE_LEFT(v2, 32);        \
     } while (0)
 
 static uint64_t load_word(const char *at)

@@ -32,10 +32,10 @@ static bool must_fail(void)
     allocations_left--;
     return false;
 }
-#define FAIL_WHERE_ASKED()                                                                                             \
-    do {                                                                                                               \
-        if (must_fail())                                                                                               \
-            return NULL;                                                                                               \
+#define FAIL_WHERE_ASKED() \
+    do {                   \
+        if (must_fail())   \
+            return NULL;   \
     } while (0)
 #else
 #define FAIL_WHERE_ASKED() ((void)0)

@@ -24,8 +24,8 @@ size_t mem_size(const void *block);
 MUST_USE char *mem_strdup(const char *text);
 MUST_USE char *mem_copy(const char *at, size_t len);
 
-/* The content of this part of a block is needed no more: its whole pages go back to the system now, and read as anything.
-   The block stays allocated. */
+/* The content of this part of a block is needed no more: its whole pages go back to the system now, and read as
+   anything. The block stays allocated. */
 void mem_discard(void *at, size_t len);
 
 /* Gives unused pages back to the system where the allocator can. */

@@ -1,6 +1,6 @@
-/* Output on its way to one client: a chain of chunks, each either bytes of its own or a reference to a blob. Replies are
-   written straight into the last chunk; a transport sends from the first. A chain with nothing in it holds no memory.
-   Owned by one thread at a time, like the pool that its chunks come from. */
+/* Output on its way to one client: a chain of chunks, each either bytes of its own or a reference to a blob. Replies
+   are written straight into the last chunk; a transport sends from the first. A chain with nothing in it holds no
+   memory. Owned by one thread at a time, like the pool that its chunks come from. */
 #ifndef LARDER_BASE_OUT_H
 #define LARDER_BASE_OUT_H
 
@@ -34,14 +34,15 @@ struct out_pool {
 void out_pool_free(struct out_pool *pool);
 
 struct out {
-    char *at;             /* where the next byte goes, in the last chunk; NULL when that takes no bytes */
-    char *limit;          /* the end of that chunk's space */
+    char *at;    /* where the next byte goes, in the last chunk; NULL when that takes no bytes */
+    char *limit; /* the end of that chunk's space */
     struct out_chunk *head;
     struct out_chunk *tail;
     struct out_pool *pool;
-    size_t owned_bytes;   /* memory held by the chain; of a blob, its share among those who held it when it was appended */
-    size_t sealed_bytes;  /* unsent bytes in all chunks but the one being written to, blobs counted */
-    bool failed;          /* memory ran out: output is incomplete, the client must be disconnected */
+    size_t
+        owned_bytes; /* memory held by the chain; of a blob, its share among those who held it when it was appended */
+    size_t sealed_bytes; /* unsent bytes in all chunks but the one being written to, blobs counted */
+    bool failed;         /* memory ran out: output is incomplete, the client must be disconnected */
 };
 
 void out_init(struct out *out, struct out_pool *pool);

@@ -1,7 +1,7 @@
 /* Words in a line of text; see split.h. Unquoting only ever shortens, so that all words of a line fit into one block of
    the line's length; how many there are is bounded by every second byte being a blank. */
-#include "base/mem.h"
 #include "base/split.h"
+#include "base/mem.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The families of commands. Each file of this folder holds one family: its handlers, and its rows of the command table in
-   an array that ends with a row without a name. */
+/* The families of commands. Each file of this folder holds one family: its handlers, and its rows of the command table
+   in an array that ends with a row without a name. */
 #ifndef LARDER_COMMANDS_COMMANDS_H
 #define LARDER_COMMANDS_COMMANDS_H
 

@@ -8,15 +8,15 @@ struct call {
     struct larder *engine;
     struct session *session;
     struct executor *executor;
-    const struct command *command;    /* the subcommand, if it is one */
-    const struct command *container;  /* the command that it is a subcommand of, or NULL */
-    const bytes *argv;                /* argv[0] is the command's name; slices of the transport's input */
+    const struct command *command;   /* the subcommand, if it is one */
+    const struct command *container; /* the command that it is a subcommand of, or NULL */
+    const bytes *argv;               /* argv[0] is the command's name; slices of the transport's input */
     size_t argc;
     int64_t now_ms;
-    struct key_range keys;            /* the first range of keys, whose shards are locked like those of all ranges */
-    const uint64_t *key_hashes;       /* by position in that range */
-    uint64_t first_hash;              /* where key_hashes points when there is one key only */
-    bool failed;                      /* an error was replied */
+    struct key_range keys;      /* the first range of keys, whose shards are locked like those of all ranges */
+    const uint64_t *key_hashes; /* by position in that range */
+    uint64_t first_hash;        /* where key_hashes points when there is one key only */
+    bool failed;                /* an error was replied */
 };
 
 #define ARG(index) (call->argv[index])
@@ -31,8 +31,8 @@ static inline size_t call_db(const struct call *call)
 struct request {
     const bytes *argv;
     size_t argc;
-    const struct command *command;    /* NULL: unknown, or a subcommand is to be found */
-    uint64_t hash;                    /* of its only or first key */
+    const struct command *command; /* NULL: unknown, or a subcommand is to be found */
+    uint64_t hash;                 /* of its only or first key */
     bool has_hash;
 };
 
@@ -48,8 +48,8 @@ enum run_result {
    session->executor. argc is at least 1. */
 MUST_USE enum run_result request_run(struct session *session, const struct request *request);
 
-/* Looking keys up. The argument must be one of the command's keys. On failure (wrong type) the error has been replied and
-   false is returned; a missing key is no failure: key->entry is NULL.
+/* Looking keys up. The argument must be one of the command's keys. On failure (wrong type) the error has been replied
+   and false is returned; a missing key is no failure: key->entry is NULL.
 
    read: counts a hit or miss and the use of the key. write: counts a use only. look: counts a hit or miss only (EXISTS,
    TTL). peek: counts nothing. */

@@ -37,9 +37,9 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 18,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 19, /* shown as no flag, but as ACL and tip facts need it */
 
-    CMD_ALL_SHARDS = 1 << 24,  /* runs with every shard locked */
-    CMD_PROTECTED = 1 << 25,   /* refused unless enable-debug-command allows it */
-    CMD_SYSTEM = 1 << 26,      /* documented as for the system's own use (COMMAND DOCS: syscmd) */
+    CMD_ALL_SHARDS = 1 << 24, /* runs with every shard locked */
+    CMD_PROTECTED = 1 << 25,  /* refused unless enable-debug-command allows it */
+    CMD_SYSTEM = 1 << 26,     /* documented as for the system's own use (COMMAND DOCS: syscmd) */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -125,7 +125,7 @@ struct command_argument {
     uint8_t flags;    /* enum argument_flag */
     int8_t key_spec;  /* index of the key specification that a key argument belongs to */
     const char *token;
-    const char *display;          /* NULL: the name */
+    const char *display; /* NULL: the name */
     const char *since;
     const char *deprecated_since;
     const struct command_argument *arguments; /* of a oneof or block */
@@ -137,16 +137,16 @@ struct command_history {
 };
 
 struct command {
-    const char *name;             /* lower case, a subcommand's without its container; NULL: end of the list */
-    command_fn *run;              /* NULL: a container that does nothing without a subcommand */
-    int arity;                    /* words, the name included; negative: at least that many */
-    uint32_t flags;               /* enum command_flag */
-    uint32_t categories;          /* enum acl_category, those not derived from the flags */
-    const struct key_spec *keys;  /* NULL: none */
-    const char *const *tips;      /* NULL-terminated, or NULL */
+    const char *name;            /* lower case, a subcommand's without its container; NULL: end of the list */
+    command_fn *run;             /* NULL: a container that does nothing without a subcommand */
+    int arity;                   /* words, the name included; negative: at least that many */
+    uint32_t flags;              /* enum command_flag */
+    uint32_t categories;         /* enum acl_category, those not derived from the flags */
+    const struct key_spec *keys; /* NULL: none */
+    const char *const *tips;     /* NULL-terminated, or NULL */
     const struct command *subcommands;
 
-    const char *group;            /* as Redis groups its documentation: "string", "generic", "connection", "server" */
+    const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;
     const char *since;
     const char *complexity;
@@ -158,12 +158,13 @@ struct command {
 
 /* Categories with those derived from flags as Redis derives them. */
 uint32_t command_acl_categories(const struct command *command);
-/* Its name as Redis gives it in lower case ("get", "client|list") into `text`; the container is NULL for plain commands. */
+/* Its name as Redis gives it in lower case ("get", "client|list") into `text`; the container is NULL for plain
+ * commands. */
 size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size);
 
 /* The commands of an engine by name; renaming makes it a thing of each engine. */
 struct command_slot {
-    char *name;                /* as clients call it, lower case */
+    char *name; /* as clients call it, lower case */
     size_t name_len;
     const struct command *command;
 };
@@ -181,8 +182,9 @@ void command_table_free(struct command_table *table);
 const struct command *command_find(const struct command_table *table, bytes name);
 const struct command *command_find_subcommand(const struct command *container, bytes name);
 
-/* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not: `from`
-   does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a cfg_rename_check_fn. */
+/* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not:
+   `from` does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a
+   cfg_rename_check_fn. */
 const char *command_rename(void *table, bytes from, bytes to);
 
 /* A run of keys among the arguments: first, first + step, ... */
@@ -198,7 +200,8 @@ enum { KEY_RANGES_MAX = 8 };
 /* The keys that these arguments name; returns the number of ranges, -1 when the arguments do not fit the specifications
    (COMMAND GETKEYS answers an error; dispatch leaves the error to the handler and locks nothing). argc satisfies the
    arity. */
-int command_keys(const struct command *command, const bytes *argv, size_t argc, struct key_range ranges[KEY_RANGES_MAX]);
+int command_keys(const struct command *command, const bytes *argv, size_t argc,
+                 struct key_range ranges[KEY_RANGES_MAX]);
 
 /* Do the number and place of its keys depend on other arguments? (Redis's movablekeys) */
 bool command_has_movable_keys(const struct command *command);

@@ -2,8 +2,8 @@
    config.h. A change has three steps. All values are read from their words first; then they are exchanged with the
    fields, all at once as far as texts and lists are concerned; then the hooks are asked. What is left over from the
    exchange are the old values, so that undoing a change needs no memory and cannot fail. */
-#include "base/mem.h"
 #include "base/glob.h"
+#include "base/mem.h"
 #include "engine/config_row.h"
 
 #include <stdarg.h>

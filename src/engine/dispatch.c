@@ -1,6 +1,7 @@
 /* From a request to its handler. The invariant: while a handler runs, the shards of every key that the command table
    names for it are locked, in ascending order of their numbers, and no others. Everything that could refuse the request
-   has been asked before, in Redis's order: does the command exist, is the number of words right, may this client say it. */
+   has been asked before, in Redis's order: does the command exist, is the number of words right, may this client say
+   it. */
 #include "engine/call.h"
 
 #include "base/mem.h"
@@ -50,8 +51,8 @@ static size_t text_length(bytes argument, size_t most)
     return zero != NULL ? (size_t)(zero - argument.at) : len;
 }
 
-/* The first words of an HTTP request: a browser was made to send one here (cross-protocol scripting). The connection is cut
-   before what follows is taken for commands. */
+/* The first words of an HTTP request: a browser was made to send one here (cross-protocol scripting). The connection is
+   cut before what follows is taken for commands. */
 static bool is_http(bytes name)
 {
     return bytes_equal_nocase(name, BYTES("post")) || bytes_equal_nocase(name, BYTES("host:"));
@@ -60,10 +61,11 @@ static bool is_http(bytes name)
 static void cut_off_http(struct call *call)
 {
     struct session *session = call->session;
-    log_printf(&call->engine->log, LOG_WARNING_LEVEL,
-               "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Larder. This "
-               "is likely due to an attacker attempting to use Cross Protocol Scripting. Connection from %s aborted.",
-               session->address);
+    log_printf(
+        &call->engine->log, LOG_WARNING_LEVEL,
+        "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Larder. This "
+        "is likely due to an attacker attempting to use Cross Protocol Scripting. Connection from %s aborted.",
+        session->address);
     atomic_store_explicit(&session->must_close, true, memory_order_relaxed);
 }
 
@@ -126,9 +128,10 @@ static bool is_permitted(struct call *call)
 {
     uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
     if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
-        reply_error(call, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
-                          "run it from a local connection, otherwise you need to set this option in the configuration "
-                          "file, and then restart the server.");
+        reply_error(call,
+                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
+                    "run it from a local connection, otherwise you need to set this option in the configuration "
+                    "file, and then restart the server.");
         return false;
     }
     if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {

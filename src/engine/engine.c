@@ -196,8 +196,8 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
-    bool expires = atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) &&
-                   !engine_is_paused(engine, now_ms);
+    bool expires =
+        atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
     for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);

@@ -1,5 +1,5 @@
-/* The engine: everything that hangs together in one Larder, and nothing outside it. Several engines live side by side in
-   a process. Fields are fixed once the engine is open, or say who may touch them. */
+/* The engine: everything that hangs together in one Larder, and nothing outside it. Several engines live side by side
+   in a process. Fields are fixed once the engine is open, or say who may touch them. */
 #ifndef LARDER_ENGINE_ENGINE_H
 #define LARDER_ENGINE_ENGINE_H
 
@@ -21,7 +21,7 @@ struct executor_stats {
     _Atomic uint64_t hits;
     _Atomic uint64_t misses;
     _Atomic uint64_t error_replies;
-    _Atomic uint64_t unexpected_errors;   /* commands refused before they ran */
+    _Atomic uint64_t unexpected_errors; /* commands refused before they ran */
     _Atomic uint64_t changes;
     _Atomic uint64_t input_bytes;
     _Atomic uint64_t output_bytes;
@@ -29,7 +29,7 @@ struct executor_stats {
     _Atomic uint64_t refused_connections;
     _Atomic uint64_t query_limit_disconnections;
     _Atomic uint64_t output_limit_disconnections;
-    _Atomic uint64_t reads;               /* system calls */
+    _Atomic uint64_t reads; /* system calls */
     _Atomic uint64_t writes;
 };
 
@@ -41,18 +41,19 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
 
 /* What a thread that runs commands carries with it. Owned by that thread; on the engine's list for summing. */
 struct executor {
-    struct list in_engine;      /* engine->executors_lock */
+    struct list in_engine; /* engine->executors_lock */
     struct larder *engine;
-    int64_t now_us;             /* the engine's clock, read once per batch */
+    int64_t now_us; /* the engine's clock, read once per batch */
     int64_t now_ms;
     struct random random;
-    uint64_t *key_hashes;       /* of the running command, when it has more than one key */
+    uint64_t *key_hashes; /* of the running command, when it has more than one key */
     size_t key_hashes_capacity;
-    uint64_t *shard_set;        /* bitmap of the shards that the running command locked */
+    uint64_t *shard_set; /* bitmap of the shards that the running command locked */
     struct executor_stats stats;
 };
 
-/* What the program around the engine does for it; every member may be NULL. Called on the thread that runs the command. */
+/* What the program around the engine does for it; every member may be NULL. Called on the thread that runs the command.
+ */
 struct host {
     void *context;
     /* CONFIG REWRITE: writes the configuration back to its file. False with a message in `error`. */
@@ -67,7 +68,7 @@ struct host {
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
 
 struct larder {
-    struct config *config;              /* has its own lock; the caller's, outlives the engine */
+    struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
     struct log log;
     struct host host;
@@ -76,26 +77,26 @@ struct larder {
     struct session_registry sessions;
     int64_t opened_ms;
     char run_id[RUN_ID_LEN + 1];
-    _Atomic int tcp_port;               /* of the TCP listeners, 0 when there are none; the network sets it */
+    _Atomic int tcp_port; /* of the TCP listeners, 0 when there are none; the network sets it */
 
     struct lock executors_lock;
-    struct list executors;              /* executors_lock */
-    struct executor_stats retired;      /* executors_lock: sums of executors that are gone, and resets (negative) */
+    struct list executors;         /* executors_lock */
+    struct executor_stats retired; /* executors_lock: sums of executors that are gone, and resets (negative) */
 
-    struct sampler sampler;             /* has its own lock */
+    struct sampler sampler; /* has its own lock */
 
-    _Atomic int pause_mode;             /* enum pause_mode; CLIENT PAUSE */
+    _Atomic int pause_mode; /* enum pause_mode; CLIENT PAUSE */
     _Atomic int64_t pause_until_ms;
-    _Atomic bool expires_actively;      /* DEBUG SET-ACTIVE-EXPIRE */
+    _Atomic bool expires_actively; /* DEBUG SET-ACTIVE-EXPIRE */
 
     /* Set by the network while it serves. Wakes every worker: a pause ended, the clock was changed. */
     struct lock wake_lock;
     void (*wake_workers)(void *context); /* wake_lock; NULL: not served */
-    void *wake_context;                 /* wake_lock */
+    void *wake_context;                  /* wake_lock */
 };
 
 struct engine_options {
-    size_t threads;                     /* that may run commands at the same time; 1: no locking at all */
+    size_t threads; /* that may run commands at the same time; 1: no locking at all */
     const struct command *const *families;
     log_fn *log;
     void *log_context;
@@ -120,8 +121,8 @@ void engine_reset_stats(struct larder *engine);
 /* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
 bool engine_is_paused(struct larder *engine, int64_t now_ms);
 
-/* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and frees some
-   flushed memory. True when there is more to do at once. */
+/* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and
+   frees some flushed memory. True when there is more to do at once. */
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
 
 /* Memory that the engine holds for data, as the allocator counts it. */

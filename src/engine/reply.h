@@ -1,6 +1,6 @@
-/* Replies: a handler says what the answer is, the session's encoder says how it looks on the wire (RESP2, RESP3, another
-   protocol, or nothing at all). Aggregates are announced with the number of elements, which the handler then replies one
-   after another. */
+/* Replies: a handler says what the answer is, the session's encoder says how it looks on the wire (RESP2, RESP3,
+   another protocol, or nothing at all). Aggregates are announced with the number of elements, which the handler then
+   replies one after another. */
 #ifndef LARDER_ENGINE_REPLY_H
 #define LARDER_ENGINE_REPLY_H
 
@@ -62,13 +62,13 @@ void reply_end_array(struct call *call, struct out_chunk *begun, size_t count);
 void reply_end_map(struct call *call, struct out_chunk *begun, size_t pairs);
 void reply_end_set(struct call *call, struct out_chunk *begun, size_t count);
 
-/* Errors, each ending with its code and message as Redis words it; they set call->failed and count. `text` begins with the
-   code ("ERR ..."); bytes that would break the line are replaced by spaces. */
+/* Errors, each ending with its code and message as Redis words it; they set call->failed and count. `text` begins with
+   the code ("ERR ..."); bytes that would break the line are replaced by spaces. */
 void reply_error(struct call *call, const char *text);
 void reply_error_format(struct call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 void reply_syntax_error(struct call *call);
 void reply_wrong_type(struct call *call);
-void reply_arity_error(struct call *call);  /* ERR wrong number of arguments for 'full|name' command */
+void reply_arity_error(struct call *call); /* ERR wrong number of arguments for 'full|name' command */
 void reply_no_memory(struct call *call);
 /* "ERR unknown subcommand or wrong number of arguments for 'x'. Try CONTAINER HELP." */
 void reply_subcommand_error(struct call *call);

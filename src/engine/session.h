@@ -22,7 +22,8 @@ enum { SESSION_ADDRESS_SIZE = 128 };
 
 /* What carries a session. */
 struct transport {
-    /* Any thread, under the registry's lock: the session's `must_close` was set, or it may run again; look at it soon. */
+    /* Any thread, under the registry's lock: the session's `must_close` was set, or it may run again; look at it soon.
+     */
     void (*interrupt)(struct session *session);
     bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
 };
@@ -34,40 +35,40 @@ struct session {
     uint64_t id;
     struct larder *engine;
     const struct transport *transport;
-    const struct reply_encoder *const *encoders;  /* by protocol version: [2], [3] */
+    const struct reply_encoder *const *encoders; /* by protocol version: [2], [3] */
     int64_t created_ms;
-    int fd;                                       /* -1: no socket */
-    char address[SESSION_ADDRESS_SIZE];           /* "127.0.0.1:50000", "/path/socket:0", "?:0" */
+    int fd;                             /* -1: no socket */
+    char address[SESSION_ADDRESS_SIZE]; /* "127.0.0.1:50000", "/path/socket:0", "?:0" */
     char local_address[SESSION_ADDRESS_SIZE];
-    bool is_local;                                /* a Unix socket, the loopback interface, or in-process */
-    bool is_unix;                                 /* CLIENT LIST's flag U */
+    bool is_local; /* a Unix socket, the loopback interface, or in-process */
+    bool is_unix;  /* CLIENT LIST's flag U */
 
     /* owner only */
-    struct executor *executor;                    /* of the thread that runs its commands now */
-    struct out out;                               /* replies not yet handed to the transport */
-    const struct reply_encoder *encoder;          /* by protocol and CLIENT REPLY */
+    struct executor *executor;           /* of the thread that runs its commands now */
+    struct out out;                      /* replies not yet handed to the transport */
+    const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
     bool is_authenticated;
-    bool close_after_reply;                       /* QUIT, or an error that ends the connection */
+    bool close_after_reply; /* QUIT, or an error that ends the connection */
 
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
-    _Atomic int protocol;                         /* 2 or 3 */
+    _Atomic int protocol; /* 2 or 3 */
     _Atomic bool no_evict;
-    _Atomic bool no_touch;                        /* CLIENT NO-TOUCH */
-    _Atomic bool must_close;                      /* CLIENT KILL; any thread sets it */
+    _Atomic bool no_touch;   /* CLIENT NO-TOUCH */
+    _Atomic bool must_close; /* CLIENT KILL; any thread sets it */
     _Atomic int64_t last_use_ms;
     _Atomic(const struct command *) last_command; /* NULL before the first */
     _Atomic(const struct command *) last_container;
-    _Atomic size_t query_bytes;                   /* input received and not yet run */
+    _Atomic size_t query_bytes; /* input received and not yet run */
     _Atomic size_t query_capacity;
-    _Atomic size_t out_bytes;                     /* memory of output that could not be sent yet */
+    _Atomic size_t out_bytes; /* memory of output that could not be sent yet */
     _Atomic size_t out_chunks;
     _Atomic uint64_t commands;
 
     /* registry lock */
     struct list in_registry;
-    char *name;                                   /* NULL: none */
+    char *name; /* NULL: none */
     char *lib_name;
     char *lib_version;
 };
@@ -75,15 +76,15 @@ struct session {
 /* All sessions of an engine. */
 struct session_registry {
     struct lock lock;
-    struct list sessions;        /* lock: oldest first */
-    size_t network_count;        /* lock: of sessions with a network transport */
+    struct list sessions; /* lock: oldest first */
+    size_t network_count; /* lock: of sessions with a network transport */
     _Atomic uint64_t last_id;
 };
 
 void session_registry_init(struct session_registry *registry);
 
-/* Prepares a session on memory that the transport gives; `encoders` holds one for each protocol version, [2] and [3]. It is
-   authenticated when no password is required. The transport then fills in fd, addresses and is_local. */
+/* Prepares a session on memory that the transport gives; `encoders` holds one for each protocol version, [2] and [3].
+   It is authenticated when no password is required. The transport then fills in fd, addresses and is_local. */
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
                   const struct reply_encoder *const *encoders, struct out_pool *pool);
 /* Lets other threads see it. */
@@ -91,9 +92,9 @@ void session_register(struct session *session);
 /* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
 void session_close(struct session *session);
 
-/* The client after this one (NULL: the first), oldest first, NULL at the end; under the registry's lock. Clients are the
-   sessions with a network transport; one that was killed is gone for everybody, though its owner may not have come to it
-   yet. */
+/* The client after this one (NULL: the first), oldest first, NULL at the end; under the registry's lock. Clients are
+   the sessions with a network transport; one that was killed is gone for everybody, though its owner may not have come
+   to it yet. */
 struct session *session_next_client(struct session_registry *registry, struct session *session);
 
 /* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */

@@ -1,7 +1,7 @@
-/* Recency and frequency of use, in the 24 bits that Redis has for them and with its meaning: either the time of the last
-   use in seconds, or (LFU) 16 bits of minutes and a counter of 8 bits that grows with the logarithm of the uses and
-   decays with time. Which of the two the bits hold is the policy's, switched without touching the entries; for a while
-   after a switch the figures mean little, as in Redis. */
+/* Recency and frequency of use, in the 24 bits that Redis has for them and with its meaning: either the time of the
+   last use in seconds, or (LFU) 16 bits of minutes and a counter of 8 bits that grows with the logarithm of the uses
+   and decays with time. Which of the two the bits hold is the policy's, switched without touching the entries; for a
+   while after a switch the figures mean little, as in Redis. */
 #include "keyspace/internal.h"
 
 enum { FREQUENCY_START = 5, FREQUENCY_MAX = 255, ACCESS_MASK = 0xffffff, MINUTE_MASK = 0xffff };

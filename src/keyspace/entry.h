@@ -6,8 +6,8 @@
        +--------+----------------+-----------+----------------+-----+--------------+
 
    The header says which optional parts are there. A short string lies inline behind the key; a longer one, or any other
-   type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that needs
-   another size makes a new entry, so pointers to entries are valid no longer than the lock is held. */
+   type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that
+   needs another size makes a new entry, so pointers to entries are valid no longer than the lock is held. */
 #ifndef LARDER_KEYSPACE_ENTRY_H
 #define LARDER_KEYSPACE_ENTRY_H
 
@@ -105,8 +105,8 @@ const char *entry_encoding_name(const struct entry *entry);
 /* Memory of the entry and its value as the allocator counts it. */
 size_t entry_bytes(const struct entry *entry);
 
-/* A new entry with these flags, for this key, with room for `inline_len` bytes behind it; header filled, deadline node and
-   box not yet. NULL when there is no memory. */
+/* A new entry with these flags, for this key, with room for `inline_len` bytes behind it; header filled, deadline node
+   and box not yet. NULL when there is no memory. */
 MUST_USE struct entry *entry_new(unsigned flags, bytes key, size_t inline_len);
 
 /* Frees the entry and gives its value back. It must be in no table and no wheel. */

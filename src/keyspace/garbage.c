@@ -1,12 +1,13 @@
-/* Giving memory back without stalling anybody. What is too large to be freed at once is put aside, out of reach of commands:
-   flushed databases with all their entries, and large values. ks_reclaim takes them apart in portions. The list of what was
-   put aside has its own lock, held for a pointer or two. */
+/* Giving memory back without stalling anybody. What is too large to be freed at once is put aside, out of reach of
+   commands: flushed databases with all their entries, and large values. ks_reclaim takes them apart in portions. The
+   list of what was put aside has its own lock, held for a pointer or two. */
 #include "base/mem.h"
 #include "keyspace/internal.h"
 
 enum {
-    LARGE_VALUE = 1024 * 1024, /* bytes from which freeing a value at once would be felt: its pages go back one by one */
-    PAGE_ESTIMATE = 4096,      /* bytes that count as one entry of ks_reclaim's portion */
+    LARGE_VALUE =
+        1024 * 1024,      /* bytes from which freeing a value at once would be felt: its pages go back one by one */
+    PAGE_ESTIMATE = 4096, /* bytes that count as one entry of ks_reclaim's portion */
 };
 
 enum garbage_kind { GARBAGE_DATABASE, GARBAGE_VALUE };
@@ -93,7 +94,8 @@ static bool reclaim_database(struct keyspace *ks, struct garbage_database *flush
     return true;
 }
 
-/* Gives up to `count` pages back, from the end; true when the rest is small enough to be freed at once, and has been. */
+/* Gives up to `count` pages back, from the end; true when the rest is small enough to be freed at once, and has been.
+ */
 static bool reclaim_value(struct garbage_value *value, size_t count)
 {
     size_t step = count < value->left / PAGE_ESTIMATE ? count * PAGE_ESTIMATE : value->left;

@@ -1,6 +1,6 @@
-/* Keys and their entries: looking up, storing, deadlines, deletion; see keyspace.h. Invariant: every entry is in exactly
-   one table, the one of its key's shard and database; it is in that database's wheel exactly when it has a deadline; the
-   database's counters are the sums over its entries. */
+/* Keys and their entries: looking up, storing, deadlines, deletion; see keyspace.h. Invariant: every entry is in
+   exactly one table, the one of its key's shard and database; it is in that database's wheel exactly when it has a
+   deadline; the database's counters are the sums over its entries. */
 #include "keyspace/keyspace.h"
 
 #include "base/mem.h"
@@ -167,8 +167,8 @@ static void find_again(struct ks_key *key)
         continue;
 }
 
-/* Puts a complete new entry in the place of the key's present one, which is freed, or adds it. Its deadline, if the flag
-   is set, is `deadline_ms` and its node not yet in the wheel. On failure the new entry stays the caller's. */
+/* Puts a complete new entry in the place of the key's present one, which is freed, or adds it. Its deadline, if the
+   flag is set, is `deadline_ms` and its node not yet in the wheel. On failure the new entry stays the caller's. */
 static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms)
 {
     struct entry *old = key->entry;
@@ -194,8 +194,8 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
     return KS_OK;
 }
 
-/* A string entry of `len` bytes that begin with `head`, the others unset; longer ones than fit inline get a blob with room
-   for `capacity`. Encoding, access bits and deadline are the caller's to fill. */
+/* A string entry of `len` bytes that begin with `head`, the others unset; longer ones than fit inline get a blob with
+   room for `capacity`. Encoding, access bits and deadline are the caller's to fill. */
 static struct entry *make_string(bytes name, unsigned flags, bytes head, size_t len, size_t capacity)
 {
     struct blob *blob = NULL;
@@ -323,8 +323,8 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
-/* Stores under `to` an entry with the type, encoding, access bits and value of `source`: an inline value is copied, a blob
-   shared. */
+/* Stores under `to` an entry with the type, encoding, access bits and value of `source`: an inline value is copied, a
+   blob shared. */
 static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms)
 {
     unsigned flags = deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0;

@@ -2,8 +2,8 @@
 
    Locking. A shard's lock protects everything in the shard: the entries, tables and wheels of all its databases and its
    counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
-   one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the shard
-   they are given (or of their key's shard) and assert in debug builds that somebody holds it.
+   one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the
+   shard they are given (or of their key's shard) and assert in debug builds that somebody holds it.
 
    Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
 #ifndef LARDER_KEYSPACE_KEYSPACE_H
@@ -22,18 +22,18 @@ enum { KS_MAX_SHARD_BITS = 12, KS_VALUE_MAX = 512 * 1024 * 1024 };
 /* One database's part of one shard. */
 struct db {
     struct ht keys;
-    struct wheel *deadlines;   /* NULL until a key of it first has a deadline */
-    size_t with_deadline;      /* keys that have one */
-    __int128 deadline_sum_ms;  /* of those keys: their mean gives INFO's avg_ttl */
-    size_t entry_bytes;        /* memory of the entries and their values; the table counts its own */
+    struct wheel *deadlines;  /* NULL until a key of it first has a deadline */
+    size_t with_deadline;     /* keys that have one */
+    __int128 deadline_sum_ms; /* of those keys: their mean gives INFO's avg_ttl */
+    size_t entry_bytes;       /* memory of the entries and their values; the table counts its own */
 };
 
 struct shard {
     struct lock lock;
-    bool is_locked;            /* for assertions */
-    struct db *dbs;            /* lock: by database number */
-    struct random random;      /* lock */
-    uint64_t expired;          /* lock: keys removed because their deadline passed, since the last reset */
+    bool is_locked;       /* for assertions */
+    struct db *dbs;       /* lock: by database number */
+    struct random random; /* lock */
+    uint64_t expired;     /* lock: keys removed because their deadline passed, since the last reset */
 } __attribute__((aligned(64)));
 
 /* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), or a decaying logarithmic
@@ -46,15 +46,15 @@ struct access_policy {
 
 struct keyspace {
     struct hash_key hash_key;
-    size_t shard_count;        /* a power of two */
+    size_t shard_count; /* a power of two */
     unsigned shard_bits;
-    bool is_locking;           /* false: one thread, one shard, no locks */
+    bool is_locking; /* false: one thread, one shard, no locks */
     size_t db_count;
     struct shard *shards;
     struct access_policy access;
 
     struct lock garbage_lock;
-    struct list garbage;       /* garbage_lock: flushed databases waiting to be freed */
+    struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
     _Atomic size_t garbage_bytes;
 };
 
@@ -94,17 +94,17 @@ struct ks_key {
     struct keyspace *ks;
     struct shard *shard;
     struct db *db;
-    bytes name;               /* belongs to the caller */
+    bytes name; /* belongs to the caller */
     uint64_t hash;
-    struct entry *entry;      /* NULL: there is no such key */
-    struct ht_probe probe;    /* stands at the entry, if there is one */
+    struct entry *entry;   /* NULL: there is no such key */
+    struct ht_probe probe; /* stands at the entry, if there is one */
 };
 
 /* Locked. Finds a key; an entry whose deadline is not after now_ms is deleted and not found. */
 struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);
 
-/* Locked. As ks_find, but leaves an entry whose deadline has passed where it is, only not found: for readers while nothing
-   may change. Nothing may be stored through the result. */
+/* Locked. As ks_find, but leaves an entry whose deadline has passed where it is, only not found: for readers while
+   nothing may change. Nothing may be stored through the result. */
 struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);
 
 /* Locked. Remembers that an existing key was used now. */
@@ -121,8 +121,8 @@ unsigned ks_frequency(const struct ks_key *key, int64_t now_ms);
 MUST_USE enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding,
                                       int64_t deadline_ms, int64_t now_ms);
 
-/* Locked. Makes the key's string `len` bytes long (at most KS_VALUE_MAX; a missing key is created), its first bytes kept
-   and new ones zero, its encoding raw, and gives its bytes for writing. */
+/* Locked. Makes the key's string `len` bytes long (at most KS_VALUE_MAX; a missing key is created), its first bytes
+   kept and new ones zero, its encoding raw, and gives its bytes for writing. */
 MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data);
 
 /* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
@@ -131,8 +131,8 @@ MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
 /* Locked. Deletes an existing key. */
 void ks_delete(struct ks_key *key);
 
-/* Both shards locked. Makes `to` a copy of the existing key `from` (value and deadline), replacing what it holds; the keys
-   must be different. The copy counts as used now, for the first time. */
+/* Both shards locked. Makes `to` a copy of the existing key `from` (value and deadline), replacing what it holds; the
+   keys must be different. The copy counts as used now, for the first time. */
 MUST_USE enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms);
 /* As ks_copy, but `from` is deleted, and what is remembered of its use goes with the value. */
 MUST_USE enum ks_status ks_move(struct ks_key *from, struct ks_key *to);
@@ -146,19 +146,20 @@ void ks_swap(struct shard *shard, size_t a, size_t b);
 /* Any thread, no lock held: frees up to about `count` flushed entries. True when nothing is left to free. */
 bool ks_reclaim(struct keyspace *ks, size_t count);
 
-/* Locked. Deletes keys of this shard whose deadline passed, handling at most `budget` wheel nodes; returns what is left of
-   the budget, 0 when there may be more to do. */
+/* Locked. Deletes keys of this shard whose deadline passed, handling at most `budget` wheel nodes; returns what is left
+   of the budget, 0 when there may be more to do. */
 size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget);
 
 /* How far a scan may go; it counts down what it used. */
 struct ks_scan_budget {
-    size_t entries;            /* may be overdrawn by the rest of a bucket, and then is 0 */
-    size_t buckets;            /* shards without a key cost none */
+    size_t entries; /* may be overdrawn by the rest of a bucket, and then is 0 */
+    size_t buckets; /* shards without a key cost none */
 };
 
-/* Locks one shard. Visits entries of a database from the cursor on until a part of the budget is used up or the shard has
-   no more, and returns the next cursor, 0 at the end; see ht_scan for the guarantee. No entry is visited twice in one
-   call. Entries past their deadline are visited too. The callback runs under the lock and must not change the shard. */
+/* Locks one shard. Visits entries of a database from the cursor on until a part of the budget is used up or the shard
+   has no more, and returns the next cursor, 0 at the end; see ht_scan for the guarantee. No entry is visited twice in
+   one call. Entries past their deadline are visited too. The callback runs under the lock and must not change the
+   shard. */
 uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan_budget *budget, ht_visit_fn *visit,
                  void *context);
 /* Likewise, all entries of one shard under one lock. */
@@ -166,17 +167,18 @@ void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visi
 
 /* Locks one shard at a time. Passes a uniformly chosen entry that is not past its deadline to the callback, under the
    shard's lock; false when there is none. */
-bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit, void *context);
+bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit,
+               void *context);
 
 /* Figures of one database, or of all of them. */
 struct ks_figures {
     size_t keys;
     size_t with_deadline;
-    size_t buckets;            /* of the hash tables */
+    size_t buckets; /* of the hash tables */
     size_t entry_bytes;
     size_t table_bytes;
     __int128 deadline_sum_ms;
-    uint64_t expired;          /* of the whole keyspace, whichever database was asked for */
+    uint64_t expired; /* of the whole keyspace, whichever database was asked for */
 };
 enum { KS_ALL_DBS = -1 };
 
@@ -187,9 +189,9 @@ void ks_reset_counters(struct keyspace *ks);
 /* Locks one shard at a time; for tests: asserts every invariant of every shard. */
 void ks_check(struct keyspace *ks);
 
-/* The processor starts loading what a lookup of this hash will touch, in three steps that leave each other time: the bucket;
-   the shard's lock, which other cores pull to themselves all the time; the entry. No lock is held; the last step takes the
-   shard's for a moment, and does nothing if somebody has it. */
+/* The processor starts loading what a lookup of this hash will touch, in three steps that leave each other time: the
+   bucket; the shard's lock, which other cores pull to themselves all the time; the entry. No lock is held; the last
+   step takes the shard's for a moment, and does nothing if somebody has it. */
 static inline void ks_prefetch(const struct keyspace *ks, size_t db, uint64_t hash)
 {
     ht_prefetch(&ks->shards[ks_shard_index(ks, hash)].dbs[db].keys, hash);

@@ -125,8 +125,8 @@ static size_t count_keys(struct keyspace *ks, size_t number, size_t db)
     return used;
 }
 
-/* The shard that holds the place-th key of a database, counting through the shards in order; the last one where keys have
-   gone meanwhile. */
+/* The shard that holds the place-th key of a database, counting through the shards in order; the last one where keys
+   have gone meanwhile. */
 static size_t shard_of_place(struct keyspace *ks, size_t db, uint64_t place)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {

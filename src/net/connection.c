@@ -53,8 +53,8 @@ bool connection_start(struct connection *connection, struct worker *worker)
 
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest = (connection->is_held ? 0 : REACTOR_READ) |
-                        (out_is_empty(&connection->session.out) ? 0 : REACTOR_WRITE);
+    unsigned interest =
+        (connection->is_held ? 0 : REACTOR_READ) | (out_is_empty(&connection->session.out) ? 0 : REACTOR_WRITE);
     if (interest == connection->interest)
         return;
     connection->interest = interest;
@@ -168,8 +168,8 @@ bool connection_take_interrupt(struct connection *connection)
         mem_free(connection);
         return false;
     }
-    /* An exchange, not a store: whoever found the mail still on the way wrote must_close before, and the caller reads it
-       after this. */
+    /* An exchange, not a store: whoever found the mail still on the way wrote must_close before, and the caller reads
+       it after this. */
     atomic_exchange_explicit(&connection->is_interrupted, false, memory_order_acq_rel);
     return true;
 }

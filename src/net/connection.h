@@ -1,6 +1,6 @@
 /* A connection: a session carried by a socket. It belongs to one worker, which alone touches it, except for
-   connection_interrupt. An idle connection holds no buffers: input is read into the worker's arena and kept in a buffer of
-   the connection's own only while a request is incomplete (or held back); output exists only until it is sent. */
+   connection_interrupt. An idle connection holds no buffers: input is read into the worker's arena and kept in a buffer
+   of the connection's own only while a request is incomplete (or held back); output exists only until it is sent. */
 #ifndef LARDER_NET_CONNECTION_H
 #define LARDER_NET_CONNECTION_H
 
@@ -22,21 +22,21 @@ struct worker_mail {
 };
 
 struct connection {
-    struct session session;        /* first: a session of this transport is its connection */
+    struct session session; /* first: a session of this transport is its connection */
     struct worker *worker;
-    struct list in_worker;         /* worker->connections */
-    struct list in_waiting;        /* worker->held or worker->ready */
-    struct input *input;           /* NULL: nothing waits */
-    struct input *held_input;      /* requests of the present batch that must wait, in front of `input`; else NULL */
-    char *refusal;                 /* a protocol error to be answered behind the batch's replies; else NULL */
-    size_t consumed;               /* bytes of `input` that the requests of the present batch take up */
-    int64_t soft_limit_since_ms;   /* since when the output has been above the soft limit; 0: it is not */
-    uint32_t interest;             /* what the reactor was told */
-    bool is_deferred;              /* its input has further requests, to be parsed when the present ones have run */
-    bool is_held;                  /* its next request must wait (CLIENT PAUSE); nothing is read meanwhile */
-    bool is_broken;                /* the peer is gone or must go: close without sending more */
-    bool is_closed;                /* waits for its interrupt mail to arrive before it is freed */
-    _Atomic bool is_interrupted;   /* its mail is on the way; set under the registry's lock */
+    struct list in_worker;       /* worker->connections */
+    struct list in_waiting;      /* worker->held or worker->ready */
+    struct input *input;         /* NULL: nothing waits */
+    struct input *held_input;    /* requests of the present batch that must wait, in front of `input`; else NULL */
+    char *refusal;               /* a protocol error to be answered behind the batch's replies; else NULL */
+    size_t consumed;             /* bytes of `input` that the requests of the present batch take up */
+    int64_t soft_limit_since_ms; /* since when the output has been above the soft limit; 0: it is not */
+    uint32_t interest;           /* what the reactor was told */
+    bool is_deferred;            /* its input has further requests, to be parsed when the present ones have run */
+    bool is_held;                /* its next request must wait (CLIENT PAUSE); nothing is read meanwhile */
+    bool is_broken;              /* the peer is gone or must go: close without sending more */
+    bool is_closed;              /* waits for its interrupt mail to arrive before it is freed */
+    _Atomic bool is_interrupted; /* its mail is on the way; set under the registry's lock */
     struct worker_mail arrival;
     struct worker_mail interrupt;
 };

@@ -23,15 +23,16 @@ MUST_USE bool input_append(struct input **input, bytes data);
 /* Appends a request in the form of an array of bulk strings. */
 MUST_USE bool input_append_request(struct input **input, const bytes *argv, size_t argc);
 
-/* Keeps what was parsed of an unfinished request that begins at `start`: its state, and its arguments from `first` on, which
-   are taken off `args`. The input's first byte is the request's. False when there is no memory. */
+/* Keeps what was parsed of an unfinished request that begins at `start`: its state, and its arguments from `first` on,
+   which are taken off `args`. The input's first byte is the request's. False when there is no memory. */
 MUST_USE bool input_keep_progress(struct input *input, const struct resp_state *state, struct resp_args *args,
                                   size_t first, const char *start);
 
 /* Drops the first `count` bytes, those of finished requests; the progress kept belongs to what follows them. */
 void input_consume(struct input **input, size_t count);
 
-/* What the client made it hold: its bytes, and the list of the arguments found. The block may be larger than that needs. */
+/* What the client made it hold: its bytes, and the list of the arguments found. The block may be larger than that
+ * needs. */
 size_t input_bytes(const struct input *input);
 
 #endif

@@ -20,8 +20,8 @@ struct listener_set {
 };
 
 /* Opens TCP sockets for the addresses (as in the directive bind; "*" and "::*" mean all, a leading "-" that the machine
-   may lack it) and port; port 0 opens none, -1 any that is free. The set is appended to, and *bound is the port that was
-   bound, 0 or less when none was. False with a message when an address cannot be served. */
+   may lack it) and port; port 0 opens none, -1 any that is free. The set is appended to, and *bound is the port that
+   was bound, 0 or less when none was. False with a message when an address cannot be served. */
 MUST_USE bool listener_open_tcp(struct listener_set *set, const char *const *addresses, size_t address_count, int port,
                                 int backlog, int *bound, const struct log *log, char error[LISTENER_ERROR_SIZE]);
 /* A Unix socket with these permissions (0: as the umask says); an old socket file is replaced. */

@@ -1,5 +1,5 @@
-/* Workers and listeners together; see net.h. Worker 0 accepts and deals new connections out, each to the worker that has the
-   fewest. */
+/* Workers and listeners together; see net.h. Worker 0 accepts and deals new connections out, each to the worker that
+   has the fewest. */
 #include "net/net.h"
 
 #include "base/mem.h"
@@ -60,8 +60,8 @@ static bool watch(struct net *net)
     return true;
 }
 
-/* A listener whose clients cannot be accepted now stays readable: watched on, it would keep its worker spinning. They wait
-   in the system's queue meanwhile. */
+/* A listener whose clients cannot be accepted now stays readable: watched on, it would keep its worker spinning. They
+   wait in the system's queue meanwhile. */
 static void rest(struct net *net)
 {
     for (size_t i = 0; i < net->listeners.count; i++) {
@@ -125,7 +125,8 @@ static bool reopen(struct config *config, void *context, struct cfg_error *error
         cfg_free_addresses(&bind);
         close_tcp(net);
         if (!open_tcp(net, &net->bind, net->port, reason))
-            log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Could not listen on the former addresses again: %s", reason);
+            log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Could not listen on the former addresses again: %s",
+                       reason);
         snprintf(error->text, sizeof(error->text), "Unable to listen on this port. Check server logs.");
     }
     is_open &= watch(net);
@@ -184,11 +185,12 @@ static void let_in(struct net *net, int fd, bool is_unix)
     if (must_protect(net, &connection->session)) {
         session_close(&connection->session);
         mem_free(connection);
-        turn_away(net, fd,
-                  "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
-                  "the default user. In this mode only clients on the machine itself are served. To let others in, set a "
-                  "password (requirepass), or turn protected mode off: CONFIG SET protected-mode no from the machine "
-                  "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n");
+        turn_away(
+            net, fd,
+            "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+            "the default user. In this mode only clients on the machine itself are served. To let others in, set a "
+            "password (requirepass), or turn protected mode off: CONFIG SET protected-mode no from the machine "
+            "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n");
         return;
     }
     stat_add(&net->workers[0].executor.stats.connections, 1);

@@ -13,16 +13,17 @@ struct net {
     struct listener_set listeners; /* listeners_lock */
     struct cfg_addresses bind;     /* listeners_lock: what the TCP listeners were opened with */
     int port;                      /* listeners_lock: likewise; -1: any */
-    _Atomic int64_t rest_until_ns; /* no listener is watched before this monotonic time, 0: all are; listeners_lock to write */
+    _Atomic int64_t
+        rest_until_ns; /* no listener is watched before this monotonic time, 0: all are; listeners_lock to write */
 };
 
 struct net_options {
-    size_t workers;        /* threads */
-    bool any_port;         /* bind whatever port the system gives, instead of the configuration's `port` */
+    size_t workers; /* threads */
+    bool any_port;  /* bind whatever port the system gives, instead of the configuration's `port` */
 };
 
-/* Opens the listeners that the engine's configuration names and starts the workers. NULL with a message on failure; when
-   a TCP port could not be bound, *failed_port is that port, else 0. */
+/* Opens the listeners that the engine's configuration names and starts the workers. NULL with a message on failure;
+   when a TCP port could not be bound, *failed_port is that port, else 0. */
 MUST_USE struct net *net_start(struct larder *engine, const struct net_options *options, int *failed_port,
                                char error[LISTENER_ERROR_SIZE]);
 

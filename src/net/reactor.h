@@ -1,5 +1,6 @@
 /* The seam to the system's event interface: who may read, who may write, who was woken. One reactor per worker; other
-   threads may wake it, and add and remove descriptors. reactor_epoll.c is the backend; another one needs only these functions. */
+   threads may wake it, and add and remove descriptors. reactor_epoll.c is the backend; another one needs only these
+   functions. */
 #ifndef LARDER_NET_REACTOR_H
 #define LARDER_NET_REACTOR_H
 

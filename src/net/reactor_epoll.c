@@ -40,8 +40,7 @@ bool reactor_init(struct reactor *reactor)
 {
     reactor->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     reactor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (reactor->poll_fd >= 0 && reactor->wake_fd >= 0 &&
-        reactor_add(reactor, reactor->wake_fd, REACTOR_READ, NULL))
+    if (reactor->poll_fd >= 0 && reactor->wake_fd >= 0 && reactor_add(reactor, reactor->wake_fd, REACTOR_READ, NULL))
         return true;
     reactor_free(reactor);
     return false;

@@ -1,6 +1,6 @@
 /* The worker's loop; see worker.h. Order within a turn: sockets that are ready, in batches; then mail; then connections
-   whose pause has ended; then upkeep. Mail comes after the sockets because it may close connections which the list of ready
-   sockets still names. */
+   whose pause has ended; then upkeep. Mail comes after the sockets because it may close connections which the list of
+   ready sockets still names. */
 #include "net/worker.h"
 
 #include "base/mem.h"
@@ -12,14 +12,14 @@
 
 enum {
     EVENTS_MAX = 256,
-    WAIT_MS = 50,            /* an expired key is freed within 100 ms: half for waiting, half for the work */
+    WAIT_MS = 50, /* an expired key is freed within 100 ms: half for waiting, half for the work */
     UPKEEP_INTERVAL_MS = 10,
-    UPKEEP_BUDGET = 1024,    /* nodes per shard, and entries to free, in one step: a fraction of a millisecond */
+    UPKEEP_BUDGET = 1024, /* nodes per shard, and entries to free, in one step: a fraction of a millisecond */
     PATROL_INTERVAL_MS = 1000,
-    ENTRY_DISTANCE = 8,      /* requests between asking for an entry and needing it */
-    LOCK_DISTANCE = 16,      /* the same for a shard's lock, which is needed before the entry is asked for */
+    ENTRY_DISTANCE = 8, /* requests between asking for an entry and needing it */
+    LOCK_DISTANCE = 16, /* the same for a shard's lock, which is needed before the entry is asked for */
     LARGE_INPUT = 1024 * 1024,
-    ARGS_KEPT = 256 * 1024,  /* arguments; a batch that is only reads into the arena cannot have more */
+    ARGS_KEPT = 256 * 1024, /* arguments; a batch that is only reads into the arena cannot have more */
 };
 
 bool worker_init(struct worker *worker, struct net *net, size_t number, size_t worker_count)
@@ -85,8 +85,8 @@ static bool enqueue(struct worker *worker, struct connection *connection, size_t
     queued->first_arg = first_arg;
     request_prepare(worker->engine, worker->args.items + first_arg, worker->args.count - first_arg, &queued->request);
     if (queued->request.has_hash)
-        ks_prefetch(&worker->engine->keyspace,
-                    atomic_load_explicit(&connection->session.db, memory_order_relaxed), queued->request.hash);
+        ks_prefetch(&worker->engine->keyspace, atomic_load_explicit(&connection->session.db, memory_order_relaxed),
+                    queued->request.hash);
     return true;
 }
 
@@ -101,14 +101,14 @@ static bool may_authenticate(const struct worker *worker)
 struct parsing {
     char *at;
     size_t len;
-    struct resp_state *state;   /* of the request to be gone on with */
-    struct resp_args *args;     /* where its arguments are; worker->args unless it was begun in an earlier batch */
-    size_t consumed;            /* bytes of complete requests */
-    size_t first_arg;           /* in worker->args: of the request that the input ends in the middle of */
+    struct resp_state *state; /* of the request to be gone on with */
+    struct resp_args *args;   /* where its arguments are; worker->args unless it was begun in an earlier batch */
+    size_t consumed;          /* bytes of complete requests */
+    size_t first_arg;         /* in worker->args: of the request that the input ends in the middle of */
 };
 
-/* Queues the complete requests. A request begun earlier keeps its arguments apart until it is complete, so that they are
-   not moved again with every byte that arrives. */
+/* Queues the complete requests. A request begun earlier keeps its arguments apart until it is complete, so that they
+   are not moved again with every byte that arrives. */
 static void parse(struct worker *worker, struct connection *connection, struct parsing *parsing)
 {
     struct resp_limits limits = {

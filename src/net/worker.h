@@ -1,6 +1,6 @@
-/* A worker: a thread with an event loop, its own connections, and a mailbox through which other threads reach it. Each turn
-   of the loop makes three passes over what is ready: gather (read, parse, look commands up, hash keys, prefetch), execute,
-   flush. */
+/* A worker: a thread with an event loop, its own connections, and a mailbox through which other threads reach it. Each
+   turn of the loop makes three passes over what is ready: gather (read, parse, look commands up, hash keys, prefetch),
+   execute, flush. */
 #ifndef LARDER_NET_WORKER_H
 #define LARDER_NET_WORKER_H
 
@@ -20,7 +20,7 @@ enum {
 /* A request waiting in the batch. */
 struct queued_request {
     struct connection *connection;
-    size_t first_arg;               /* in worker->args */
+    size_t first_arg; /* in worker->args */
     struct request request;
 };
 
@@ -29,13 +29,13 @@ struct worker {
     struct net *net;
     struct larder *engine;
     size_t number;
-    size_t first_shard;             /* of those whose upkeep it does */
+    size_t first_shard; /* of those whose upkeep it does */
     size_t shard_count;
     pthread_t thread;
 
     /* any thread */
     struct mailbox mailbox;
-    struct reactor reactor;         /* reactor_wake only */
+    struct reactor reactor; /* reactor_wake only */
     _Atomic bool must_stop;
     _Atomic size_t connection_count; /* handed to it and not yet closed */
 
@@ -43,9 +43,9 @@ struct worker {
     struct executor executor;
     struct out_pool pool;
     struct list connections;
-    struct list held;               /* connections held back by CLIENT PAUSE */
-    struct list ready;              /* connections whose input can be parsed on without reading */
-    struct connection **batch;      /* connections of the present batch */
+    struct list held;          /* connections held back by CLIENT PAUSE */
+    struct list ready;         /* connections whose input can be parsed on without reading */
+    struct connection **batch; /* connections of the present batch */
     size_t batch_count;
     size_t batch_capacity;
     struct queued_request *queue;

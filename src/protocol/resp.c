@@ -54,7 +54,8 @@ static enum resp_status broken(char error[RESP_ERROR_SIZE], const char *text)
     return RESP_BROKEN;
 }
 
-/* Finds the end of the line that begins at the state's position. RESP_REQUEST: found, `line` excludes the terminator. */
+/* Finds the end of the line that begins at the state's position. RESP_REQUEST: found, `line` excludes the terminator.
+ */
 static enum resp_status find_line(struct resp_state *state, const char *input, size_t len, char end, bytes *line,
                                   const char *too_long, char error[RESP_ERROR_SIZE])
 {
@@ -114,8 +115,8 @@ static enum resp_status parse_inline(struct resp_state *state, char *input, size
     return has_words ? RESP_REQUEST : RESP_NOTHING;
 }
 
-static enum resp_status parse_count(struct resp_state *state, char *input, size_t len,
-                                    const struct resp_limits *limits, char error[RESP_ERROR_SIZE])
+static enum resp_status parse_count(struct resp_state *state, char *input, size_t len, const struct resp_limits *limits,
+                                    char error[RESP_ERROR_SIZE])
 {
     bytes line;
     enum resp_status status = find_line(state, input, len, '\r', &line, "too big mbulk count string", error);
@@ -158,7 +159,8 @@ static enum resp_status parse_bulk_len(struct resp_state *state, char *input, si
     return RESP_REQUEST;
 }
 
-/* The usual argument, "$<up to 9 digits>\r\n<data>\r\n" and all of it there: its end, or NULL to parse it step by step. */
+/* The usual argument, "$<up to 9 digits>\r\n<data>\r\n" and all of it there: its end, or NULL to parse it step by step.
+ */
 static char *parse_whole_argument(char *at, const char *end, int64_t max_len, bytes *argument)
 {
     if (end - at < 6 || at[0] != '$' || at[1] < '0' || at[1] > '9' || (at[1] == '0' && at[2] != '\r'))

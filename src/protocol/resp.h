@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 enum {
-    RESP_LINE_MAX = 64 * 1024,          /* bytes of an inline command or of a length line */
-    RESP_UNAUTHENTICATED_ARGS = 10,     /* what a client may send before it has authenticated */
+    RESP_LINE_MAX = 64 * 1024,      /* bytes of an inline command or of a length line */
+    RESP_UNAUTHENTICATED_ARGS = 10, /* what a client may send before it has authenticated */
     RESP_UNAUTHENTICATED_BULK = 16384,
     RESP_ERROR_SIZE = 96,
 };
@@ -36,29 +36,29 @@ MUST_USE bool resp_args_add(struct resp_args *args, bytes item);
 
 /* How far the present request has been parsed. Zeroed memory: nothing of it yet. */
 struct resp_state {
-    size_t position;     /* bytes of the request that are done with */
-    size_t scanned;      /* bytes after position known to hold no end of line */
-    int64_t args_left;   /* still to come */
-    int64_t bulk_len;    /* of the argument being read */
-    bool has_count;      /* the number of arguments is known */
+    size_t position;   /* bytes of the request that are done with */
+    size_t scanned;    /* bytes after position known to hold no end of line */
+    int64_t args_left; /* still to come */
+    int64_t bulk_len;  /* of the argument being read */
+    bool has_count;    /* the number of arguments is known */
     bool has_bulk_len;
 };
 
 struct resp_limits {
-    int64_t max_bulk_len;    /* proto-max-bulk-len, bytes */
+    int64_t max_bulk_len; /* proto-max-bulk-len, bytes */
     bool is_unauthenticated;
 };
 
 enum resp_status {
-    RESP_REQUEST,   /* complete: its arguments were added to the list; state->position bytes belong to it */
-    RESP_NOTHING,   /* complete and empty (a blank line, "*0"): nothing to run; state->position bytes belong to it */
-    RESP_MORE,      /* the input ends in the middle; resp_needed() says how much is missing at least */
-    RESP_BROKEN,    /* against the protocol: `error` holds the text, to be sent as "ERR Protocol error: text" */
+    RESP_REQUEST, /* complete: its arguments were added to the list; state->position bytes belong to it */
+    RESP_NOTHING, /* complete and empty (a blank line, "*0"): nothing to run; state->position bytes belong to it */
+    RESP_MORE,    /* the input ends in the middle; resp_needed() says how much is missing at least */
+    RESP_BROKEN,  /* against the protocol: `error` holds the text, to be sent as "ERR Protocol error: text" */
     RESP_NO_MEMORY,
 };
 
-/* Parses the request that begins at input[0]; `len` bytes are there. `input` may be changed (quoted inline arguments are
-   unquoted in place). Arguments are added to `args` as they are found. */
+/* Parses the request that begins at input[0]; `len` bytes are there. `input` may be changed (quoted inline arguments
+   are unquoted in place). Arguments are added to `args` as they are found. */
 enum resp_status resp_parse(struct resp_state *state, char *input, size_t len, struct resp_args *args,
                             const struct resp_limits *limits, char error[RESP_ERROR_SIZE]);
 

@@ -1,4 +1,5 @@
-/* Replies in RESP2 and RESP3. The two differ only in the types that RESP2 lacks, which it sends as the nearest older one. */
+/* Replies in RESP2 and RESP3. The two differ only in the types that RESP2 lacks, which it sends as the nearest older
+ * one. */
 #include "base/num.h"
 #include "protocol/resp.h"
 

@@ -1,6 +1,6 @@
-/* The crash report; see crash.h. In the handler only functions that are safe in a signal handler are called; backtrace() is
-   called once beforehand, because its first call loads a library. The handler's data is static: signals belong to the
-   process, and so to the server's main program alone. */
+/* The crash report; see crash.h. In the handler only functions that are safe in a signal handler are called;
+   backtrace() is called once beforehand, because its first call loads a library. The handler's data is static: signals
+   belong to the process, and so to the server's main program alone. */
 #include "server/crash.h"
 
 #include "engine/engine.h"
@@ -70,7 +70,8 @@ static void report(int number, siginfo_t *info, void *machine_context)
     void *frames[FRAMES_MAX];
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES_MAX), fd);
     put(fd, "=== LARDER BUG REPORT END ===\n");
-    raise(number); /* the handler was reset when it was entered, so this ends the process, with a core if the system wants one */
+    raise(number); /* the handler was reset when it was entered, so this ends the process, with a core if the system
+                      wants one */
 }
 
 void crash_install(struct config *config)

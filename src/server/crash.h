@@ -4,8 +4,8 @@
 
 #include "engine/config.h"
 
-/* Installs handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT that write a report (to the log file as it is named now,
-   else to the standard output) and let the signal take its course. Main thread, once. */
+/* Installs handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT that write a report (to the log file as it is named
+   now, else to the standard output) and let the signal take its course. Main thread, once. */
 void crash_install(struct config *config);
 
 #endif

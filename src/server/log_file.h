@@ -1,4 +1,5 @@
-/* The server's log: lines in Redis's format, to a file, the standard output or syslog, as logfile and syslog-enabled say. */
+/* The server's log: lines in Redis's format, to a file, the standard output or syslog, as logfile and syslog-enabled
+ * say. */
 #ifndef LARDER_SERVER_LOG_FILE_H
 #define LARDER_SERVER_LOG_FILE_H
 

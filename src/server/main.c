@@ -1,6 +1,6 @@
-/* larder-server: reads its options, opens one engine, serves it until it is told to stop. Signals, the standard streams and
-   the exit status belong to this file alone. The main thread only waits: signal handlers and a client's SHUTDOWN write a
-   byte into a pipe, which it reads. */
+/* larder-server: reads its options, opens one engine, serves it until it is told to stop. Signals, the standard streams
+   and the exit status belong to this file alone. The main thread only waits: signal handlers and a client's SHUTDOWN
+   write a byte into a pipe, which it reads. */
 #include "base/mem.h"
 #include "commands/commands.h"
 #include "engine/engine.h"
@@ -248,7 +248,8 @@ static void find_paths(struct server *server, const struct command_line *line)
     server->executable[len > 0 ? len : 0] = '\0';
 }
 
-/* Reads the configuration. Renamings are tried on a table of their own, so that a bad one is refused where it stands. */
+/* Reads the configuration. Renamings are tried on a table of their own, so that a bad one is refused where it stands.
+ */
 static bool load(struct server *server, const struct command_line *line)
 {
     struct command_table table;

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "engine/config.h"
 
-/* Goes to the background: the caller continues as the child, in a session of its own, with /dev/null as standard streams.
-   False when the system refuses. */
+/* Goes to the background: the caller continues as the child, in a session of its own, with /dev/null as standard
+   streams. False when the system refuses. */
 MUST_USE bool process_daemonize(void);
 
 /* Writes and removes the pid file, where one is configured; a daemon has one by default. */

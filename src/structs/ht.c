@@ -409,8 +409,7 @@ bool ht_detach(struct ht *table, struct ht *into)
     for (struct ht_directory *d = directory; d != NULL; d = d->outgrown)
         own_bytes += mem_size(d);
     for (size_t i = 0; i < directory->capacity; i++) {
-        struct ht_bucket *segment =
-            atomic_exchange_explicit(&directory->segments[i], NULL, memory_order_relaxed);
+        struct ht_bucket *segment = atomic_exchange_explicit(&directory->segments[i], NULL, memory_order_relaxed);
         atomic_store_explicit(&copy->segments[i], segment, memory_order_relaxed);
     }
     into->bytes += table->bytes - own_bytes;

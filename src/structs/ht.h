@@ -6,8 +6,9 @@
    below the bits which chose the bucket: a split reads the next bit from the slot and touches the item itself only
    once in eight doublings, when the window moves. A ninth item turns the last slot into a link to an overflow bucket.
 
-   The table knows no keys: callers probe it with a hash and compare the candidates themselves. Items are aligned to 2 at
-   least and lie below 2^48. Whoever calls holds the lock that protects the table, with one exception: ht_prefetch. */
+   The table knows no keys: callers probe it with a hash and compare the candidates themselves. Items are aligned to 2
+   at least and lie below 2^48. Whoever calls holds the lock that protects the table, with one exception: ht_prefetch.
+ */
 #ifndef LARDER_STRUCTS_HT_H
 #define LARDER_STRUCTS_HT_H
 
@@ -26,10 +27,12 @@ enum {
 };
 
 struct ht_bucket {
-    uint64_t slots[HT_SLOTS]; /* filled from the front; 0: empty; bit 0 set (last slot only): link to an overflow bucket */
+    uint64_t
+        slots[HT_SLOTS]; /* filled from the front; 0: empty; bit 0 set (last slot only): link to an overflow bucket */
 } __attribute__((aligned(64)));
 
-/* The segments by number. A directory that was outgrown is kept until ht_free, because ht_prefetch may still read it. */
+/* The segments by number. A directory that was outgrown is kept until ht_free, because ht_prefetch may still read it.
+ */
 struct ht_directory {
     struct ht_directory *outgrown;
     size_t capacity;

@@ -1,10 +1,10 @@
-/* A hierarchical timing wheel (Varghese and Lauck, SOSP 1987) for deadlines: adding, moving and removing one costs a few
-   pointer writes, whatever their number. A node lives inside the structure that has the deadline.
+/* A hierarchical timing wheel (Varghese and Lauck, SOSP 1987) for deadlines: adding, moving and removing one costs a
+   few pointer writes, whatever their number. A node lives inside the structure that has the deadline.
 
-   Time is cut into ticks of WHEEL_TICK_MS. The finest level has a slot per tick; each coarser level has slots 64 times as
-   long, whose nodes are dealt out to finer slots one block (64 ticks) before they are needed, so that this work, too,
-   can be done in small portions. Nothing is done at once: every call of wheel_advance handles at most as many nodes as
-   it is told. Protected by its owner's lock. */
+   Time is cut into ticks of WHEEL_TICK_MS. The finest level has a slot per tick; each coarser level has slots 64 times
+   as long, whose nodes are dealt out to finer slots one block (64 ticks) before they are needed, so that this work,
+   too, can be done in small portions. Nothing is done at once: every call of wheel_advance handles at most as many
+   nodes as it is told. Protected by its owner's lock. */
 #ifndef LARDER_STRUCTS_WHEEL_H
 #define LARDER_STRUCTS_WHEEL_H
 
@@ -26,10 +26,10 @@ struct wheel_node {
 };
 
 struct wheel {
-    int64_t tick;                            /* every tick up to this one was advanced over */
-    struct list due;                         /* deadline reached, not yet handed out */
-    struct list dealing;                     /* taken from a coarse slot, not yet dealt out to finer ones */
-    struct list fine[2 * WHEEL_SLOTS];       /* the current block of ticks and the next one */
+    int64_t tick;                      /* every tick up to this one was advanced over */
+    struct list due;                   /* deadline reached, not yet handed out */
+    struct list dealing;               /* taken from a coarse slot, not yet dealt out to finer ones */
+    struct list fine[2 * WHEEL_SLOTS]; /* the current block of ticks and the next one */
     struct list coarse[WHEEL_COARSE_LEVELS][WHEEL_SLOTS];
 };
 
@@ -54,9 +54,9 @@ static inline void wheel_relocated(struct wheel_node *node)
 /* A node whose deadline has come, taken out of the wheel. */
 typedef void wheel_due_fn(void *context, struct wheel_node *node);
 
-/* Brings the wheel towards `now_ms`, handling at most `budget` nodes (each dealt or handed out counts one); the callback
-   may free its node and add or remove others. Returns what is left of the budget: 0 means that there may be more to do
-   now, so call again soon. A node is never handed out before its deadline. */
+/* Brings the wheel towards `now_ms`, handling at most `budget` nodes (each dealt or handed out counts one); the
+   callback may free its node and add or remove others. Returns what is left of the budget: 0 means that there may be
+   more to do now, so call again soon. A node is never handed out before its deadline. */
 size_t wheel_advance(struct wheel *wheel, int64_t now_ms, size_t budget, wheel_due_fn *due, void *context);
 
 #endif
