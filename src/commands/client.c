@@ -3,8 +3,11 @@
    the lock protects are read; a session is closed by telling its transport, never from here. */
 #include "commands/client.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
+
+#include <stdlib.h>
 
 /* CLIENT LIST's text is bounded by the number of clients; this is what a reply may hold at most. */
 enum { LIST_MAX = 512 * 1024 * 1024 };
@@ -248,17 +251,58 @@ static void list_type(struct call *call, struct text *text, enum client_type typ
     lock_give(&registry->lock);
 }
 
-/* The lock is taken for each of them anew: a long list of ids must not keep others from connecting. */
-static void list_id(struct call *call, struct text *text, int64_t id)
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = (*(const struct session *const *)a)->id;
+    uint64_t y = (*(const struct session *const *)b)->id;
+    return (x > y) - (x < y);
+}
+
+static int compare_with_id(const void *id, const void *client)
+{
+    uint64_t wanted = *(const uint64_t *)id;
+    uint64_t other = (*(const struct session *const *)client)->id;
+    return (wanted > other) - (wanted < other);
+}
+
+/* All clients, sorted by id, with the registry locked; NULL when there is no memory. */
+static const struct session **sort_clients(struct session_registry *registry, size_t *count)
+{
+    const struct session **clients = mem_alloc((registry->network_count + 1) * sizeof(*clients));
+    struct session *session = NULL;
+    *count = 0;
+    while (clients != NULL && (session = session_next_client(registry, session)) != NULL)
+        clients[(*count)++] = session;
+    if (clients != NULL)
+        qsort(clients, *count, sizeof(*clients), compare_ids);
+    return clients;
+}
+
+/* The clients whose ids are the arguments from `first` on, in that order; on failure the error has been replied. */
+static bool list_ids(struct call *call, struct text *text, size_t first)
 {
     struct session_registry *registry = &call->engine->sessions;
     lock_take(&registry->lock);
-    struct session *session = NULL;
-    while ((session = session_next_client(registry, session)) != NULL && (int64_t)session->id != id)
-        continue;
-    if (session != NULL)
-        describe(text, session, call->now_ms);
+    size_t count;
+    const struct session **clients = sort_clients(registry, &count);
+    bool is_fine = clients != NULL;
+    if (!is_fine)
+        reply_no_memory(call);
+    for (size_t i = first; is_fine && i < call->argc; i++) {
+        int64_t id;
+        is_fine = num_parse_int64(ARG(i), &id);
+        if (!is_fine) {
+            reply_error(call, "ERR Invalid client ID");
+            break;
+        }
+        uint64_t wanted = (uint64_t)id;
+        const struct session **found = bsearch(&wanted, clients, count, sizeof(*clients), compare_with_id);
+        if (found != NULL)
+            describe(text, *found, call->now_ms);
+    }
     lock_give(&registry->lock);
+    mem_free(clients);
+    return is_fine;
 }
 
 /* CLIENT LIST [TYPE type] | [ID id [id ...]]: a line for each client. */
@@ -267,14 +311,9 @@ void cmd_client_list(struct call *call)
     struct text text = {.limit = LIST_MAX};
     enum client_type type = CLIENT_UNKNOWN;
     if (call->argc > 3 && call_is_word(call, 2, "id")) {
-        for (size_t i = 3; i < call->argc; i++) {
-            int64_t id;
-            if (!num_parse_int64(ARG(i), &id)) {
-                reply_error(call, "ERR Invalid client ID");
-                text_free(&text);
-                return;
-            }
-            list_id(call, &text, id);
+        if (!list_ids(call, &text, 3)) {
+            text_free(&text);
+            return;
         }
     } else if (call->argc == 2) {
         list_type(call, &text, type);
