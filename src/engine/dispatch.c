@@ -297,15 +297,17 @@ static void note_use(struct session *session, const struct call *call)
 enum run_result request_run(struct session *session, const struct request *request)
 {
     struct executor *executor = session->executor;
-    struct call call = {
-        .engine = session->engine,
-        .session = session,
-        .executor = executor,
-        .command = request->command,
-        .argv = request->argv,
-        .argc = request->argc,
-        .now_ms = executor->now_ms,
-    };
+    struct call call; /* filled field by field: clearing it all first costs as much as a hash */
+    call.engine = session->engine;
+    call.session = session;
+    call.executor = executor;
+    call.command = request->command;
+    call.container = NULL;
+    call.argv = request->argv;
+    call.argc = request->argc;
+    call.now_ms = executor->now_ms;
+    call.keys.count = 0;
+    call.failed = false;
     if (unlikely(!resolve(&call)) || unlikely(!is_permitted(&call))) {
         stat_add(&executor->stats.unexpected_errors, 1);
     } else {
