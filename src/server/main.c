@@ -33,6 +33,7 @@ struct server {
     struct larder engine;
     char config_file[PATH_MAX];
     char executable[PATH_MAX];
+    char syslog_ident[256]; /* openlog keeps the pointer */
     int stop_pipe[2];
 };
 
@@ -212,13 +213,26 @@ static bool go_to_background(struct server *server)
     return true;
 }
 
+static void open_syslog(struct server *server)
+{
+    static const int facilities[] = {
+        [CFG_SYSLOG_USER] = LOG_USER,     [CFG_SYSLOG_LOCAL0] = LOG_LOCAL0, [CFG_SYSLOG_LOCAL1] = LOG_LOCAL1,
+        [CFG_SYSLOG_LOCAL2] = LOG_LOCAL2, [CFG_SYSLOG_LOCAL3] = LOG_LOCAL3, [CFG_SYSLOG_LOCAL4] = LOG_LOCAL4,
+        [CFG_SYSLOG_LOCAL5] = LOG_LOCAL5, [CFG_SYSLOG_LOCAL6] = LOG_LOCAL6, [CFG_SYSLOG_LOCAL7] = LOG_LOCAL7,
+    };
+    if (!CFG_READ(&server->config, syslog_enabled))
+        return;
+    cfg_copy_text(&server->config, &server->config.syslog_ident, server->syslog_ident, sizeof(server->syslog_ident));
+    openlog(server->syslog_ident, LOG_PID | LOG_NDELAY | LOG_NOWAIT,
+            facilities[CFG_READ(&server->config, syslog_facility)]);
+}
+
 /* Everything between opening the engine and closing it. */
 static int start_and_serve(struct server *server, const struct command_line *line)
 {
     if (!cfg_on_change(&server->config, "maxclients", on_maxclients, &server->engine) || !go_to_background(server))
         return 1;
-    if (CFG_READ(&server->config, syslog_enabled))
-        openlog("larder", LOG_PID | LOG_NDELAY | LOG_NOWAIT, LOG_USER);
+    open_syslog(server);
     if (CFG_READ(&server->config, crash_log_enabled))
         crash_install(&server->config);
     announce(server, line);
@@ -237,6 +251,7 @@ static int run(struct server *server, const struct command_line *line)
         return 1;
     int status = start_and_serve(server, line);
     engine_free(&server->engine);
+    closelog();
     return status;
 }
 
