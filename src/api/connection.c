@@ -53,28 +53,15 @@ void larder_disconnect(larder_connection *self)
     mem_free(self);
 }
 
-static void refuse(larder_connection *self, const char *text)
-{
-    char line[RESP_ERROR_SIZE + 32];
-    int len = snprintf(line, sizeof(line), "ERR Protocol error: %s", text);
-    self->session.encoder->error(&self->session.out, (bytes){line, (size_t)len});
-    stat_add(&self->executor.stats.error_replies, 1);
-    self->is_closed = true;
-}
-
 /* Parses the request at `at`; RESP_MORE and RESP_REQUEST leave its arguments in input->args. */
 static enum resp_status parse(larder_connection *self, char *at, size_t len)
 {
-    struct session *session = &self->session;
-    struct resp_limits limits = {
-        .max_bulk_len = CFG_READ(session->engine->config, proto_max_bulk_len),
-        .is_unauthenticated = !session_is_permitted(session),
-    };
+    struct resp_limits limits = resp_limits_of(&self->session);
     char error[RESP_ERROR_SIZE];
     enum resp_status status = resp_parse(&self->input->state, at, len, &self->input->args, &limits, error);
     if (status == RESP_BROKEN)
-        refuse(self, error);
-    self->is_closed |= status == RESP_NO_MEMORY;
+        resp_refuse(&self->session, error);
+    self->is_closed |= status == RESP_BROKEN || status == RESP_NO_MEMORY;
     return status;
 }
 

@@ -39,17 +39,9 @@ static void cmd_reset(struct call *call)
 /* SELECT index: the commands that follow work on that database. */
 static void cmd_select(struct call *call)
 {
-    int64_t db;
-    if (!call_integer(call, 1, &db))
+    size_t db;
+    if (!call_database(call, 1, &db))
         return;
-    if (db < INT32_MIN || db > INT32_MAX) {
-        reply_error(call, "ERR value is out of range, value must between -2147483648 and 2147483647");
-        return;
-    }
-    if (db < 0 || (uint64_t)db >= call->engine->keyspace.db_count) {
-        reply_error(call, "ERR DB index is out of range");
-        return;
-    }
     atomic_store_explicit(&call->session->db, (uint32_t)db, memory_order_relaxed);
     reply_ok(call);
 }

@@ -101,24 +101,6 @@ static void reply_same_object(struct call *call)
     reply_error(call, "ERR source and destination objects are the same");
 }
 
-/* The number of a database among the arguments; on failure the error was replied. */
-static bool database_argument(struct call *call, size_t argument, size_t *db)
-{
-    int64_t number;
-    if (!call_integer(call, argument, &number))
-        return false;
-    if (number < INT32_MIN || number > INT32_MAX) {
-        reply_error_format(call, "ERR value is out of range, value must between %d and %d", INT32_MIN, INT32_MAX);
-        return false;
-    }
-    if (number < 0 || (size_t)number >= call->engine->keyspace.db_count) {
-        reply_error(call, "ERR DB index is out of range");
-        return false;
-    }
-    *db = (size_t)number;
-    return true;
-}
-
 struct copy_options {
     size_t db;
     bool may_replace;
@@ -131,7 +113,7 @@ static bool parse_copy_options(struct call *call, struct copy_options *options)
         if (call_is_word(call, i, "replace")) {
             options->may_replace = true;
         } else if (call_is_word(call, i, "db") && i + 1 < call->argc) {
-            if (!database_argument(call, ++i, &options->db))
+            if (!call_database(call, ++i, &options->db))
                 return false;
         } else {
             reply_syntax_error(call);
@@ -176,7 +158,7 @@ static void cmd_copy(struct call *call)
 static void cmd_move(struct call *call)
 {
     size_t db;
-    if (!database_argument(call, 2, &db))
+    if (!call_database(call, 2, &db))
         return;
     if (db == call_db(call)) {
         reply_same_object(call);

@@ -68,6 +68,8 @@ void call_changed_all(struct call *call, size_t keys);
 
 /* Integers from arguments; on failure Redis's error has been replied: "value is not an integer or out of range". */
 MUST_USE bool call_integer(struct call *call, size_t argument, int64_t *out);
+/* The number of a database; on failure Redis's error has been replied. */
+MUST_USE bool call_database(struct call *call, size_t argument, size_t *db);
 /* Is this argument that option word, in any case? */
 static inline bool call_is_word(const struct call *call, size_t argument, const char *word)
 {

@@ -32,6 +32,14 @@ size_t command_full_name(const struct command *container, const struct command *
     return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
 }
 
+void command_upper_name(const struct command *command, char name[COMMAND_NAME_SIZE])
+{
+    size_t len = 0;
+    for (const char *at = command->name; *at != '\0' && len < COMMAND_NAME_SIZE - 1; at++)
+        name[len++] = (char)(*at >= 'a' && *at <= 'z' ? *at - 32 : *at);
+    name[len] = '\0';
+}
+
 /* FNV-1a over the letters in lower case: names are few and known beforehand, so nobody can flood this table. */
 static uint32_t hash_name(bytes name)
 {

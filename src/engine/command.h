@@ -162,6 +162,10 @@ uint32_t command_acl_categories(const struct command *command);
  * commands. */
 size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size);
 
+/* Its name in capitals, as messages to people give it. */
+enum { COMMAND_NAME_SIZE = 64 };
+void command_upper_name(const struct command *command, char name[COMMAND_NAME_SIZE]);
+
 /* The commands of an engine by name; renaming makes it a thing of each engine. */
 struct command_slot {
     char *name; /* as clients call it, lower case */

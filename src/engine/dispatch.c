@@ -7,8 +7,6 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-#include <ctype.h>
-
 /* A command whose keys are one, at a fixed place, can be hashed before anything else is known. */
 static bool has_fixed_first_key(const struct command *command)
 {
@@ -84,12 +82,10 @@ static void reply_unknown_command(struct call *call)
 
 static void reply_unknown_subcommand(struct call *call)
 {
-    char name[64];
-    size_t len = 0;
-    for (const char *at = call->command->name; *at != '\0' && len < sizeof(name) - 1; at++)
-        name[len++] = (char)toupper((unsigned char)*at);
-    reply_error_format(call, "ERR unknown subcommand '%.*s'. Try %.*s HELP.", (int)text_length(ARG(1), PREVIEW_MAX),
-                       ARG(1).at, (int)len, name);
+    char name[COMMAND_NAME_SIZE];
+    command_upper_name(call->command, name);
+    reply_error_format(call, "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)text_length(ARG(1), PREVIEW_MAX),
+                       ARG(1).at, name);
 }
 
 /* Finds the subcommand, and checks that the command may be run with so many words. */
@@ -124,9 +120,15 @@ static bool is_debug_allowed(const struct call *call)
     return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
 }
 
+/* The command's flags, with those of the command that it is a subcommand of. */
+static uint32_t all_flags(const struct call *call)
+{
+    return call->command->flags | (call->container != NULL ? call->container->flags : 0);
+}
+
 static bool is_permitted(struct call *call)
 {
-    uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
+    uint32_t flags = all_flags(call);
     if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
         reply_error(call,
                     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
@@ -148,8 +150,7 @@ static bool is_held_back(const struct call *call)
     if (likely(mode == PAUSE_NONE) || !call->session->transport->is_network ||
         !engine_is_paused(call->engine, call->now_ms))
         return false;
-    uint32_t flags = call->command->flags | (call->container != NULL ? call->container->flags : 0);
-    return mode == PAUSE_ALL || (flags & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+    return mode == PAUSE_ALL || (all_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 
 /* How many keys there are in these ranges. */
@@ -407,4 +408,21 @@ bool call_integer(struct call *call, size_t argument, int64_t *out)
         return true;
     reply_error(call, "ERR value is not an integer or out of range");
     return false;
+}
+
+bool call_database(struct call *call, size_t argument, size_t *db)
+{
+    int64_t number;
+    if (!call_integer(call, argument, &number))
+        return false;
+    if (number < INT32_MIN || number > INT32_MAX) {
+        reply_error_format(call, "ERR value is out of range, value must between %d and %d", INT32_MIN, INT32_MAX);
+        return false;
+    }
+    if (number < 0 || (size_t)number >= call->engine->keyspace.db_count) {
+        reply_error(call, "ERR DB index is out of range");
+        return false;
+    }
+    *db = (size_t)number;
+    return true;
 }

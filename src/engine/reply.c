@@ -164,19 +164,15 @@ void reply_arity_error(struct call *call)
 }
 
 /* The name of the command that has the subcommands, in capitals. */
-static void container_name(const struct call *call, char *to, size_t size)
+static void container_name(const struct call *call, char name[COMMAND_NAME_SIZE])
 {
-    const char *at = call->container != NULL ? call->container->name : call->command->name;
-    size_t len = 0;
-    for (; *at != '\0' && len < size - 1; at++)
-        to[len++] = (char)(*at >= 'a' && *at <= 'z' ? *at - 32 : *at);
-    to[len] = '\0';
+    command_upper_name(call->container != NULL ? call->container : call->command, name);
 }
 
 void reply_subcommand_error(struct call *call)
 {
-    char container[64];
-    container_name(call, container, sizeof(container));
+    char container[COMMAND_NAME_SIZE];
+    container_name(call, container);
     bytes word = call->argc > 1 ? ARG(1) : ARG(0);
     int len = word.len < 128 ? (int)word.len : 128;
     reply_error_format(call, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.", len,
@@ -189,8 +185,8 @@ void reply_help(struct call *call, const char *const *lines)
     while (lines[count] != NULL)
         count++;
     char head[160];
-    char name[64];
-    container_name(call, name, sizeof(name));
+    char name[COMMAND_NAME_SIZE];
+    container_name(call, name);
     snprintf(head, sizeof(head), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", name);
     reply_array(call, count + 3);
     reply_status(call, head);

@@ -7,7 +7,6 @@
 #include "net/net.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 enum {
@@ -111,10 +110,7 @@ struct parsing {
    are not moved again with every byte that arrives. */
 static void parse(struct worker *worker, struct connection *connection, struct parsing *parsing)
 {
-    struct resp_limits limits = {
-        .max_bulk_len = CFG_READ(worker->engine->config, proto_max_bulk_len),
-        .is_unauthenticated = !session_is_permitted(&connection->session),
-    };
+    struct resp_limits limits = resp_limits_of(&connection->session);
     for (;;) {
         char error[RESP_ERROR_SIZE];
         parsing->first_arg = worker->args.count;
@@ -311,10 +307,7 @@ static void answer_refusal(struct connection *connection)
 {
     struct session *session = &connection->session;
     if (!session->close_after_reply) {
-        char line[RESP_ERROR_SIZE + 32];
-        int len = snprintf(line, sizeof(line), "ERR Protocol error: %s", connection->refusal);
-        session->encoder->error(&session->out, (bytes){line, (size_t)len});
-        stat_add(&connection->worker->executor.stats.error_replies, 1);
+        resp_refuse(session, connection->refusal);
         session->close_after_reply = true;
     }
     mem_free(connection->refusal);

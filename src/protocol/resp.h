@@ -65,6 +65,13 @@ enum resp_status resp_parse(struct resp_state *state, char *input, size_t len, s
 /* After RESP_MORE: the least total length of input with which parsing can go on. */
 size_t resp_needed(const struct resp_state *state, size_t len);
 
+struct session;
+
+/* The limits that hold for a session's next request. */
+struct resp_limits resp_limits_of(const struct session *session);
+/* Answers a request that broke the protocol, with the text that resp_parse gave. The caller ends the connection. */
+void resp_refuse(struct session *session, const char *text);
+
 /* Encoders by protocol version: [2] and [3]. */
 extern const struct reply_encoder *const resp_encoders[4];
 
