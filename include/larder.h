@@ -130,7 +130,7 @@ LARDER_API int larder_connection_write(larder_connection *connection, const void
    yet; -1 when there is nothing and the connection is closed (QUIT, protocol error, CLIENT KILL, out of memory). */
 LARDER_API ptrdiff_t larder_connection_read(larder_connection *connection, void *buffer, size_t size);
 /* Bytes that could be read now. */
-LARDER_API size_t larder_connection_pending(const larder_connection *connection);
+LARDER_API size_t larder_connection_pending(larder_connection *connection);
 
 /* ---- Serving ---- */
 

@@ -2,9 +2,12 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "engine/transaction.h"
 #include "net/input.h"
 
 #include <stdio.h>
+
+enum { OUTPUT_STEP = 64 * 1024 }; /* bytes of output that messages become at a time: until then they are shared */
 
 struct larder_connection {
     struct session session;
@@ -102,7 +105,8 @@ static void catch_up(larder_connection *self)
     if (atomic_load_explicit(&self->session.must_close, memory_order_relaxed)) {
         self->is_closed = true;
         out_clear(&self->session.out);
-    }
+    } else if (self->session.modes & MODE_LISTENS)
+        inbox_drain(&self->session, OUTPUT_STEP);
     self->is_closed |= !instance_is_free(instance_of(self->session.engine));
     executor_tick(&self->executor);
     if (self->is_held && !self->is_closed && !engine_is_paused(self->session.engine, self->executor.now_ms))
@@ -124,13 +128,15 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
     }
     if (!self->is_held)
         run_all(self);
-    if (input_bytes(self->input) > (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))
+    if (input_bytes(self->input) + transaction_bytes(&self->session) >
+        (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))
         self->is_closed = true;
     return 0;
 }
 
-size_t larder_connection_pending(const larder_connection *self)
+size_t larder_connection_pending(larder_connection *self)
 {
+    catch_up(self);
     return out_pending(&self->session.out);
 }
 

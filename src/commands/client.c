@@ -499,6 +499,7 @@ static void pause_clients(struct call *call, int mode, int64_t until_ms)
     }
     atomic_store_explicit(&engine->pause_until_ms, until_ms, memory_order_relaxed);
     atomic_store_explicit(&engine->pause_mode, mode, memory_order_relaxed);
+    engine_set_gate(engine, GATE_PAUSE, true);
     lock_give(&engine->sessions.lock);
 }
 
@@ -531,6 +532,7 @@ void cmd_client_unpause(struct call *call)
     lock_take(&engine->sessions.lock);
     atomic_store_explicit(&engine->pause_mode, PAUSE_NONE, memory_order_relaxed);
     atomic_store_explicit(&engine->pause_until_ms, 0, memory_order_relaxed);
+    engine_set_gate(engine, GATE_PAUSE, false);
     lock_give(&engine->sessions.lock);
     engine_wake_workers(engine);
     reply_ok(call);

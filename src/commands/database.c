@@ -19,9 +19,11 @@ static bool parse_flush_mode(struct call *call)
 }
 
 /* Empties a database; all shards are locked. Returns how many keys it had. */
-static size_t flush(struct keyspace *ks, size_t db)
+static size_t flush(struct call *call, size_t db)
 {
+    struct keyspace *ks = &call->engine->keyspace;
     size_t keys = 0;
+    call_databases_change(call, db, db);
     for (size_t i = 0; i < ks->shard_count; i++) {
         keys += ks->shards[i].dbs[db].keys.used;
         ks_flush(ks, &ks->shards[i], db);
@@ -34,7 +36,7 @@ static void cmd_flushdb(struct call *call)
 {
     if (!parse_flush_mode(call))
         return;
-    call_changed_all(call, flush(&call->engine->keyspace, call_db(call)));
+    call_changed_all(call, flush(call, call_db(call)));
     reply_ok(call);
 }
 
@@ -43,10 +45,9 @@ static void cmd_flushall(struct call *call)
 {
     if (!parse_flush_mode(call))
         return;
-    struct keyspace *ks = &call->engine->keyspace;
     size_t keys = 0;
-    for (size_t db = 0; db < ks->db_count; db++)
-        keys += flush(ks, db);
+    for (size_t db = 0; db < call->engine->keyspace.db_count; db++)
+        keys += flush(call, db);
     call_changed_all(call, keys);
     reply_ok(call);
 }
@@ -73,6 +74,7 @@ static void cmd_swapdb(struct call *call)
         reply_error(call, "ERR DB index is out of range");
         return;
     }
+    call_databases_change(call, (size_t)a, (size_t)b);
     for (size_t i = 0; i < ks->shard_count; i++)
         ks_swap(&ks->shards[i], (size_t)a, (size_t)b);
     call_changed_all(call, 1);
@@ -108,7 +110,7 @@ const struct command database_commands[] = {
         .name = "dbsize",
         .run = cmd_dbsize,
         .arity = 1,
-        .flags = CMD_READONLY | CMD_FAST,
+        .flags = CMD_READONLY | CMD_FAST | CMD_VISITS_SHARDS,
         .categories = ACL_KEYSPACE,
         .tips = (const char *const[]){"request_policy:all_shards", "response_policy:agg_sum", NULL},
         .group = "server",

@@ -61,9 +61,20 @@ void call_key_peek(struct call *call, size_t argument, struct ks_key *key);
 /* As peek, in another database than the session's (its number was checked). */
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key);
 
+/* The slow path of call_changed: somebody is interested in this shard, or in all keys. */
+void changes_follow(struct call *call, const struct ks_key *key);
+
 /* The key was changed (or deleted): everything that follows changes hears of it here. */
-void call_changed(struct call *call, const struct ks_key *key);
-/* As call_changed for changes that concern a whole database or more. */
+static inline void call_changed(struct call *call, const struct ks_key *key)
+{
+    stat_add(&call->executor->stats.changes, 1);
+    if (unlikely((key->shard->interest | atomic_load_explicit(&call->engine->interest, memory_order_relaxed)) != 0))
+        changes_follow(call, key);
+}
+
+/* The whole of database `db`, and of `other` (perhaps the same), is about to change; all shards are locked. */
+void call_databases_change(struct call *call, size_t db, size_t other);
+/* Counts changes that concern a whole database or more. */
 void call_changed_all(struct call *call, size_t keys);
 
 /* Integers from arguments; on failure Redis's error has been replied: "value is not an integer or out of range". */

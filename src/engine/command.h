@@ -37,9 +37,12 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 18,
     CMD_TOUCHES_ARBITRARY_KEYS = 1 << 19, /* shown as no flag, but as ACL and tip facts need it */
 
-    CMD_ALL_SHARDS = 1 << 24, /* runs with every shard locked */
-    CMD_PROTECTED = 1 << 25,  /* refused unless enable-debug-command allows it */
-    CMD_SYSTEM = 1 << 26,     /* documented as for the system's own use (COMMAND DOCS: syscmd) */
+    CMD_ALL_SHARDS = 1 << 24,    /* runs with every shard locked */
+    CMD_PROTECTED = 1 << 25,     /* refused unless enable-debug-command allows it */
+    CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
+    CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
+    CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for

@@ -2,10 +2,11 @@
    names for it are locked, in ascending order of their numbers, and no others. Everything that could refuse the request
    has been asked before, in Redis's order: does the command exist, is the number of words right, may this client say
    it. */
-#include "engine/call.h"
+#include "engine/dispatch.h"
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/transaction.h"
 
 /* A command whose keys are one, at a fixed place, can be hashed before anything else is known. */
 static bool has_fixed_first_key(const struct command *command)
@@ -120,15 +121,9 @@ static bool is_debug_allowed(const struct call *call)
     return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
 }
 
-/* The command's flags, with those of the command that it is a subcommand of. */
-static uint32_t all_flags(const struct call *call)
-{
-    return call->command->flags | (call->container != NULL ? call->container->flags : 0);
-}
-
 static bool is_permitted(struct call *call)
 {
-    uint32_t flags = all_flags(call);
+    uint32_t flags = call_flags(call);
     if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
         reply_error(call,
                     "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
@@ -143,14 +138,20 @@ static bool is_permitted(struct call *call)
     return true;
 }
 
+/* What a call is about to do: EXEC does what is queued. */
+static uint32_t effective_flags(const struct call *call)
+{
+    uint32_t flags = call_flags(call);
+    return flags & CMD_RUNS_QUEUE ? flags | transaction_flags(call->session) : flags;
+}
+
 /* Must this call wait for the end of a CLIENT PAUSE? */
 static bool is_held_back(const struct call *call)
 {
-    int mode = atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed);
-    if (likely(mode == PAUSE_NONE) || !call->session->transport->is_network ||
-        !engine_is_paused(call->engine, call->now_ms))
+    if (!call->session->transport->is_network || !engine_is_paused(call->engine, call->now_ms))
         return false;
-    return mode == PAUSE_ALL || (all_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+    return atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed) == PAUSE_ALL ||
+           (effective_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 
 /* How many keys there are in these ranges. */
@@ -185,60 +186,114 @@ static void give_back_hash_room(struct executor *executor)
     executor->key_hashes_capacity = 0;
 }
 
-/* Hashes the keys of all ranges, one range after the other. */
-static void hash_keys(struct call *call, const struct key_range *ranges, int range_count)
+/* Finds a call's keys and hashes those of all ranges, one range after the other, into the executor's room. No keys, or
+   arguments that the handler will refuse: *key_count is 0. False when there is no memory. */
+static bool hash_keys(struct call *call, size_t *key_count)
 {
+    struct key_range ranges[KEY_RANGES_MAX];
+    int range_count = command_keys(call->command, call->argv, call->argc, ranges);
+    *key_count = range_count > 0 ? count_keys(ranges, range_count) : 0;
+    if (*key_count == 0)
+        return true;
+    if (!ensure_hash_room(call->executor, *key_count))
+        return false;
     uint64_t *hash = call->executor->key_hashes;
     for (int i = 0; i < range_count; i++)
         for (size_t j = 0; j < ranges[i].count; j++)
             *hash++ = ks_hash(&call->engine->keyspace, ARG(ranges[i].first + j * ranges[i].step));
+    call->keys = ranges[0];
+    call->key_hashes = call->executor->key_hashes;
+    return true;
 }
 
-/* Locks, or unlocks, the shards in the executor's set, in ascending order. */
-static void for_shard_set(struct call *call, void (*act)(struct keyspace *, struct shard *))
+/* ---- Sets of shards ---- */
+
+static size_t shard_set_words(const struct executor *executor)
 {
-    struct keyspace *ks = &call->engine->keyspace;
-    const uint64_t *set = call->executor->shard_set;
-    for (size_t word = 0; word * 64 < ks->shard_count; word++)
-        for (uint64_t bits = set[word]; bits != 0; bits &= bits - 1)
+    return (executor->engine->keyspace.shard_count + 63) / 64;
+}
+
+void shard_set_clear(struct executor *executor)
+{
+    memset(executor->shard_set, 0, shard_set_words(executor) * sizeof(*executor->shard_set));
+}
+
+void shard_set_add(struct executor *executor, size_t shard)
+{
+    executor->shard_set[shard / 64] |= 1ULL << (shard % 64);
+}
+
+void shard_set_fill(struct executor *executor)
+{
+    for (size_t i = 0; i < executor->engine->keyspace.shard_count; i++)
+        shard_set_add(executor, i);
+}
+
+static void for_shard_set(struct executor *executor, void (*act)(struct keyspace *, struct shard *))
+{
+    struct keyspace *ks = &executor->engine->keyspace;
+    for (size_t word = 0; word < shard_set_words(executor); word++)
+        for (uint64_t bits = executor->shard_set[word]; bits != 0; bits &= bits - 1)
             act(ks, &ks->shards[word * 64 + (size_t)__builtin_ctzll(bits)]);
+}
+
+void shard_set_lock(struct executor *executor)
+{
+    for_shard_set(executor, ks_lock);
+}
+
+void shard_set_unlock(struct executor *executor)
+{
+    for_shard_set(executor, ks_unlock);
+}
+
+static void add_shards(struct call *call, size_t key_count)
+{
+    const struct keyspace *ks = &call->engine->keyspace;
+    for (size_t i = 0; i < key_count; i++)
+        shard_set_add(call->executor, ks_shard_index(ks, call->executor->key_hashes[i]));
+}
+
+bool call_add_shards(struct call *call)
+{
+    size_t key_count;
+    if (!hash_keys(call, &key_count))
+        return false;
+    add_shards(call, key_count);
+    return true;
+}
+
+/* ---- Running ---- */
+
+/* Runs the handler; the shards of the call's keys are locked. */
+static void run_handler(struct call *call)
+{
+    call->command->run(call);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
 {
-    struct keyspace *ks = &call->engine->keyspace;
-    uint64_t *set = call->executor->shard_set;
-    memset(set, 0, (ks->shard_count + 63) / 64 * sizeof(*set));
-    for (size_t i = 0; i < key_count; i++) {
-        size_t shard = ks_shard_index(ks, call->executor->key_hashes[i]);
-        set[shard / 64] |= 1ULL << (shard % 64);
-    }
+    const struct keyspace *ks = &call->engine->keyspace;
+    shard_set_clear(call->executor);
+    add_shards(call, key_count);
     /* the keys' buckets are fetched together instead of one miss after the other */
     for (size_t i = 0; key_count > 1 && i < key_count; i++)
         ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
-    for_shard_set(call, ks_lock);
-    call->command->run(call);
-    for_shard_set(call, ks_unlock);
+    shard_set_lock(call->executor);
+    run_handler(call);
+    shard_set_unlock(call->executor);
 }
 
 /* Runs a command whose keys are found by its specifications. */
 static void run_general(struct call *call)
 {
-    struct key_range ranges[KEY_RANGES_MAX];
-    int range_count = command_keys(call->command, call->argv, call->argc, ranges);
-    if (range_count <= 0) {
-        call->command->run(call); /* no keys, or arguments that the handler will refuse */
-        return;
-    }
-    size_t key_count = count_keys(ranges, range_count);
-    if (!ensure_hash_room(call->executor, key_count)) {
+    size_t key_count;
+    if (!hash_keys(call, &key_count))
         reply_no_memory(call);
-        return;
-    }
-    hash_keys(call, ranges, range_count);
-    call->keys = ranges[0];
-    call->key_hashes = call->executor->key_hashes;
-    run_with_keys(call, key_count);
+    else if (key_count == 0)
+        run_handler(call);
+    else
+        run_with_keys(call, key_count);
     give_back_hash_room(call->executor);
 }
 
@@ -251,7 +306,7 @@ static void run_single(struct call *call, const struct request *request)
     call->first_hash = request->hash;
     call->key_hashes = &call->first_hash;
     ks_lock(ks, shard);
-    call->command->run(call);
+    run_handler(call);
     ks_unlock(ks, shard);
 }
 
@@ -268,13 +323,75 @@ static void run_locked(struct call *call, const struct request *request)
         run_single(call, request);
     } else if (command->flags & CMD_ALL_SHARDS) {
         ks_lock_all(&call->engine->keyspace);
-        command->run(call);
+        run_handler(call);
         ks_unlock_all(&call->engine->keyspace);
     } else if (command->keys != NULL) {
         run_general(call);
     } else {
-        command->run(call);
+        run_handler(call);
     }
+}
+
+void call_run_nested(struct call *call)
+{
+    size_t key_count;
+    if (hash_keys(call, &key_count))
+        run_handler(call);
+    else
+        reply_no_memory(call);
+    stat_add(&call->executor->stats.commands, 1);
+}
+
+static void note_use(struct session *session, const struct call *call)
+{
+    if (atomic_load_explicit(&session->last_command, memory_order_relaxed) != call->command) {
+        atomic_store_explicit(&session->last_container, call->container, memory_order_relaxed);
+        atomic_store_explicit(&session->last_command, call->command, memory_order_relaxed);
+    }
+    atomic_store_explicit(&session->last_use_ms, call->now_ms, memory_order_relaxed);
+}
+
+static void run_call(struct call *call, const struct request *request)
+{
+    note_use(call->session, call);
+    run_locked(call, request);
+    stat_add(&call->executor->stats.commands, 1);
+}
+
+/* A request that is refused spoils the transaction that it was meant for. */
+static void refuse(struct call *call)
+{
+    transaction_spoil(call->session);
+    stat_add(&call->executor->stats.unexpected_errors, 1);
+}
+
+/* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
+   replied. */
+static bool is_in_place(struct call *call)
+{
+    if ((call->session->modes & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
+        reply_error(call, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    return true;
+}
+
+/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
+static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+{
+    if (!is_acceptable || !is_in_place(call)) {
+        refuse(call);
+        return RUN_DONE;
+    }
+    if (is_held_back(call))
+        return RUN_POSTPONED;
+    if ((call->session->modes & MODE_MULTI) && !transaction_lets_through(call)) {
+        note_use(call->session, call);
+        transaction_queue(call);
+    } else {
+        run_call(call, request);
+    }
+    return RUN_DONE;
 }
 
 /* CLIENT REPLY SKIP silences exactly the next command. */
@@ -286,13 +403,13 @@ static void follow_client_reply(struct session *session)
         session_set_client_reply(session, CLIENT_REPLY_ON);
 }
 
-static void note_use(struct session *session, const struct call *call)
+/* What a session that is not a plain one needs behind a reply: what was delivered to it meanwhile stands there. */
+static void conclude(struct session *session)
 {
-    if (atomic_load_explicit(&session->last_command, memory_order_relaxed) != call->command) {
-        atomic_store_explicit(&session->last_container, call->container, memory_order_relaxed);
-        atomic_store_explicit(&session->last_command, call->command, memory_order_relaxed);
-    }
-    atomic_store_explicit(&session->last_use_ms, call->now_ms, memory_order_relaxed);
+    if (session->modes & MODE_SKIPS)
+        follow_client_reply(session);
+    if (session->modes & MODE_LISTENS)
+        inbox_drain(session, SIZE_MAX);
 }
 
 enum run_result request_run(struct session *session, const struct request *request)
@@ -309,17 +426,16 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
-    if (unlikely(!resolve(&call)) || unlikely(!is_permitted(&call))) {
-        stat_add(&executor->stats.unexpected_errors, 1);
-    } else {
-        if (unlikely(is_held_back(&call)))
-            return RUN_POSTPONED;
-        note_use(session, &call);
-        run_locked(&call, request);
-        stat_add(&executor->stats.commands, 1);
-    }
-    if (unlikely(session->client_reply >= CLIENT_REPLY_SKIP_NEXT))
-        follow_client_reply(session);
+    if (session->modes & MODE_LISTENS)
+        inbox_drain(session, SIZE_MAX);
+    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
+    if (likely(state == 0) && likely(is_acceptable))
+        run_call(&call, request);
+    else if (run_guarded(&call, request, is_acceptable) == RUN_POSTPONED)
+        return RUN_POSTPONED;
+    if (unlikely(session->modes != 0))
+        conclude(session);
     return RUN_DONE;
 }
 
@@ -389,12 +505,6 @@ bool call_key_write(struct call *call, size_t argument, int type, struct ks_key 
 {
     call_key_peek(call, argument, key);
     return accept_key(call, type, key);
-}
-
-void call_changed(struct call *call, const struct ks_key *key)
-{
-    (void)key;
-    stat_add(&call->executor->stats.changes, 1);
 }
 
 void call_changed_all(struct call *call, size_t keys)

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include "base/mem.h"
+#include "engine/changes.h"
 
 enum { SHARDS_PER_THREAD = 8 };
 
@@ -28,12 +29,16 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
+    for (int i = 0; i < CFG_CLASS_COUNT; i++)
+        atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
+                              memory_order_relaxed);
     return true;
 }
 
 static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel"};
+    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
+                                        "client-output-buffer-limit"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -72,7 +77,10 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
         command_table_free(&engine->commands);
         return false;
     }
-    if (!hook_configuration(engine)) {
+    engine->keyspace.observer = (struct ks_observer){.removed = changes_removed, .context = engine};
+    engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
+    if (engine->watches == NULL || !hook_configuration(engine)) {
+        mem_free(engine->watches);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;
@@ -88,12 +96,23 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
 void engine_free(struct larder *engine)
 {
     assert(list_is_empty(&engine->executors) && list_is_empty(&engine->sessions.sessions));
+    for (size_t i = 0; i < engine->keyspace.shard_count; i++)
+        watch_table_free(&engine->watches[i]);
+    mem_free(engine->watches);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
     lock_free(&engine->wake_lock);
     sampler_free(&engine->sampler);
+}
+
+void engine_set_gate(struct larder *engine, enum gate gate, bool is_set)
+{
+    if (is_set)
+        atomic_fetch_or_explicit(&engine->gates, gate, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&engine->gates, ~(unsigned)gate, memory_order_relaxed);
 }
 
 void engine_wake_workers(struct larder *engine)

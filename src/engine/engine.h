@@ -9,6 +9,7 @@
 #include "engine/config.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
 #define LARDER_REDIS_VERSION "7.2.4" /* the version whose behaviour clients may count on */
@@ -48,7 +49,7 @@ struct executor {
     struct random random;
     uint64_t *key_hashes; /* of the running command, when it has more than one key */
     size_t key_hashes_capacity;
-    uint64_t *shard_set; /* bitmap of the shards that the running command locked */
+    uint64_t *shard_set; /* bitmap of the shards that the running command, or the transaction around it, locked */
     struct executor_stats stats;
 };
 
@@ -63,6 +64,16 @@ struct host {
     /* Path of the configuration file and of the executable, for INFO; "" when there is none. */
     const char *config_file;
     const char *executable;
+};
+
+/* What concerns every request, whoever sends it; while the word is 0, plain sessions' requests go the short way. */
+enum gate {
+    GATE_PAUSE = 1 << 0, /* CLIENT PAUSE may hold requests back */
+};
+
+/* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
+enum interest {
+    INTEREST_WATCH = 1 << 0, /* the shard has watched keys */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
@@ -85,6 +96,13 @@ struct larder {
 
     struct sampler sampler; /* has its own lock */
 
+    _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
+    _Atomic unsigned interest;   /* enum interest, of followers of all keys */
+    struct watch_table *watches; /* by shard, under its lock */
+
+    _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
+    _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
+
     _Atomic int pause_mode; /* enum pause_mode; CLIENT PAUSE */
     _Atomic int64_t pause_until_ms;
     _Atomic bool expires_actively; /* DEBUG SET-ACTIVE-EXPIRE */
@@ -106,6 +124,9 @@ struct engine_options {
 MUST_USE bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config);
 /* All sessions and executors are closed before. */
 void engine_free(struct larder *engine);
+
+/* Opens or closes a gate, on any thread. */
+void engine_set_gate(struct larder *engine, enum gate gate, bool is_set);
 
 void engine_wake_workers(struct larder *engine);
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/transaction.h"
 
 void session_registry_init(struct session_registry *registry)
 {
@@ -29,6 +30,10 @@ void session_set_protocol(struct session *session, int protocol)
 void session_set_client_reply(struct session *session, enum client_reply mode)
 {
     session->client_reply = mode;
+    if (mode >= CLIENT_REPLY_SKIP_NEXT)
+        session->modes |= MODE_SKIPS;
+    else
+        session->modes &= ~(unsigned)MODE_SKIPS;
     choose_encoder(session);
 }
 
@@ -59,6 +64,8 @@ void session_open(struct session *session, struct larder *engine, const struct t
     out_init(&session->out, pool);
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
+    list_init(&session->watches);
+    atomic_init(&session->queued, -1);
 }
 
 void session_register(struct session *session)
@@ -72,6 +79,7 @@ void session_register(struct session *session)
 
 void session_close(struct session *session)
 {
+    transaction_drop(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
     if (!list_is_empty(&session->in_registry)) {
@@ -79,6 +87,7 @@ void session_close(struct session *session)
         registry->network_count -= session->transport->is_network;
     }
     lock_give(&registry->lock);
+    inbox_clear(&session->inbox);
     out_clear(&session->out);
     mem_free(session->name);
     mem_free(session->lib_name);
@@ -105,10 +114,11 @@ bool session_set_text(struct session *session, char **field, bytes text)
 
 void session_reset(struct session *session)
 {
+    transaction_drop(session);
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
-    session->client_reply = CLIENT_REPLY_ON;
+    session_set_client_reply(session, CLIENT_REPLY_ON);
     session->is_authenticated = !is_password_required(session->engine);
     session_set_protocol(session, 2);
     bool is_cleared = session_set_text(session, &session->name, (bytes){NULL, 0});
@@ -130,7 +140,8 @@ struct session *session_next_client(struct session_registry *registry, struct se
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+           atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
 }
 
 static size_t larger(size_t a, size_t b)

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/out.h"
+#include "engine/inbox.h"
 #include "engine/reply.h"
 
 #include <stdatomic.h>
@@ -17,15 +18,23 @@ struct larder;
 struct executor;
 struct command;
 struct session;
+struct transaction;
 
 enum { SESSION_ADDRESS_SIZE = 128 };
 
 /* What carries a session. */
 struct transport {
-    /* Any thread, under the registry's lock: the session's `must_close` was set, or it may run again; look at it soon.
-     */
+    /* Any thread, under a lock that the session's closing needs (the registry's, or that of a table which lists the
+       session): its `must_close` was set, something came into its inbox, or it may run again; look at it soon. */
     void (*interrupt)(struct session *session);
     bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+};
+
+/* States in which a request goes the long way through the dispatcher; a session in none of them is a plain one. */
+enum session_mode {
+    MODE_MULTI = 1 << 0,   /* commands are queued */
+    MODE_LISTENS = 1 << 1, /* others may deliver to its inbox */
+    MODE_SKIPS = 1 << 2,   /* CLIENT REPLY SKIP is under way */
 };
 
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
@@ -48,6 +57,9 @@ struct session {
     struct out out;                      /* replies not yet handed to the transport */
     const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
+    unsigned modes;                  /* enum session_mode */
+    struct transaction *transaction; /* NULL outside MULTI */
+    struct list watches;             /* struct watch; see watch.h */
     bool is_authenticated;
     bool close_after_reply; /* QUIT, or an error that ends the connection */
 
@@ -65,6 +77,11 @@ struct session {
     _Atomic size_t out_bytes; /* memory of output that could not be sent yet */
     _Atomic size_t out_chunks;
     _Atomic uint64_t commands;
+    _Atomic int queued;       /* commands in MULTI, -1 outside */
+    _Atomic int output_class; /* enum cfg_client_class: which output limits hold */
+
+    struct inbox inbox;      /* from other threads; see there */
+    _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
 
     /* registry lock */
     struct list in_registry;

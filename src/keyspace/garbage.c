@@ -62,7 +62,7 @@ static void release_item(void *context, void *item)
 
 void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
 {
-    assert(shard->is_locked);
+    assert(ks_is_locked(shard));
     struct db *db = &shard->dbs[db_index];
     if (db->keys.used == 0)
         return;

@@ -79,7 +79,7 @@ uint64_t ks_hash_entry(const void *context, const void *item)
 static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64_t hash)
 {
     struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
-    assert(shard->is_locked);
+    assert(ks_is_locked(shard));
     struct ks_key key = {
         .ks = ks,
         .shard = shard,
@@ -102,8 +102,7 @@ struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash,
 {
     struct ks_key key = find_any(ks, db, name, hash);
     if (key.entry != NULL && unlikely(entry_deadline_ms(key.entry) <= now_ms)) {
-        key.shard->expired++;
-        ks_delete(&key);
+        ks_remove(&key, KS_EXPIRED);
     }
     return key;
 }
@@ -137,7 +136,7 @@ static void count_out(struct db *db, struct entry *entry)
 
 void ks_delete(struct ks_key *key)
 {
-    assert(key->shard->is_locked);
+    assert(ks_is_locked(key->shard));
     struct entry *entry = key->entry;
     count_out(key->db, entry);
     if (entry->flags & ENTRY_HAS_DEADLINE)
@@ -145,6 +144,16 @@ void ks_delete(struct ks_key *key)
     ht_remove(&key->db->keys, &key->probe, ks_hash_entry, key->ks);
     ks_release(key->ks, entry);
     key->entry = NULL;
+}
+
+void ks_remove(struct ks_key *key, enum ks_removal why)
+{
+    const struct ks_observer *observer = &key->ks->observer;
+    if (observer->removed != NULL)
+        observer->removed(observer->context, key->shard, ks_db_number(key), key->entry, key->hash, why);
+    if (why == KS_EXPIRED)
+        key->shard->expired++;
+    ks_delete(key);
 }
 
 /* A new wheel stands at time 0; its first advance brings it to the present in one step. */
@@ -255,7 +264,7 @@ static void move_deadline(struct db *db, struct entry *entry, int64_t deadline_m
 enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
                              int64_t now_ms)
 {
-    assert(key->shard->is_locked && value.len <= KS_VALUE_MAX);
+    assert(ks_is_locked(key->shard) && value.len <= KS_VALUE_MAX);
     struct entry *old = key->entry;
     unsigned flags = deadline_flag(key, &deadline_ms);
     if (likely(old != NULL) && likely(fits_in_place(old, flags, value.len))) {
@@ -290,7 +299,7 @@ static size_t with_headroom(size_t len)
 
 enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data)
 {
-    assert(key->shard->is_locked && len <= KS_VALUE_MAX);
+    assert(ks_is_locked(key->shard) && len <= KS_VALUE_MAX);
     struct entry *old = key->entry;
     bytes value = old != NULL ? entry_string(old) : (bytes){"", 0};
     size_t kept = value.len < len ? value.len : len;
@@ -350,7 +359,7 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
 
 enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
 {
-    assert(key->shard->is_locked);
+    assert(ks_is_locked(key->shard));
     bool has_one = key->entry->flags & ENTRY_HAS_DEADLINE;
     if (has_one && deadline_ms != NO_DEADLINE) {
         move_deadline(key->db, key->entry, deadline_ms);
@@ -363,7 +372,7 @@ enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
 
 enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 {
-    assert(from->shard->is_locked && to->shard->is_locked && from->entry != to->entry);
+    assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
     if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
         return KS_NO_MEMORY;
     access_start(&to->ks->access, to->entry, now_ms);
@@ -372,7 +381,7 @@ enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 
 enum ks_status ks_move(struct ks_key *from, struct ks_key *to)
 {
-    assert(from->shard->is_locked && to->shard->is_locked && from->entry != to->entry);
+    assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
     if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
         return KS_NO_MEMORY;
     find_again(from);

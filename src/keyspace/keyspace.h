@@ -3,7 +3,9 @@
    Locking. A shard's lock protects everything in the shard: the entries, tables and wheels of all its databases and its
    counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
    one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the
-   shard they are given (or of their key's shard) and assert in debug builds that somebody holds it.
+   shard they are given (or of their key's shard) and assert in debug builds that the calling thread holds it.
+   Functions that say "locks one shard" (at a time) may also be called by a thread that holds all shards, as a
+   transaction does; a thread that holds only some must not call them.
 
    Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
 #ifndef LARDER_KEYSPACE_KEYSPACE_H
@@ -30,10 +32,11 @@ struct db {
 
 struct shard {
     struct lock lock;
-    bool is_locked;       /* for assertions */
-    struct db *dbs;       /* lock: by database number */
-    struct random random; /* lock */
-    uint64_t expired;     /* lock: keys removed because their deadline passed, since the last reset */
+    _Atomic uintptr_t owner; /* the thread that holds the lock, 0: none; it alone can find itself here */
+    struct db *dbs;          /* lock: by database number */
+    unsigned interest;       /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
+    struct random random;    /* lock */
+    uint64_t expired;        /* lock: keys removed because their deadline passed, since the last reset */
 } __attribute__((aligned(64)));
 
 /* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), or a decaying logarithmic
@@ -44,6 +47,15 @@ struct access_policy {
     _Atomic int decay_minutes;
 };
 
+/* Who must hear of keys that go by themselves. Called under the shard's lock, before the entry is taken out; must not
+   change the shard. */
+enum ks_removal { KS_EXPIRED, KS_EVICTED };
+struct ks_observer {
+    void (*removed)(void *context, struct shard *shard, size_t db, const struct entry *entry, uint64_t hash,
+                    enum ks_removal why);
+    void *context;
+};
+
 struct keyspace {
     struct hash_key hash_key;
     size_t shard_count; /* a power of two */
@@ -52,6 +64,7 @@ struct keyspace {
     size_t db_count;
     struct shard *shards;
     struct access_policy access;
+    struct ks_observer observer; /* fixed before the first key; `removed` NULL: nobody */
 
     struct lock garbage_lock;
     struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
@@ -72,18 +85,44 @@ static inline size_t ks_shard_index(const struct keyspace *ks, uint64_t hash)
     return (size_t)(hash >> 1 >> (63 - ks->shard_bits));
 }
 
+/* Does the calling thread hold the shard's lock? */
+static inline bool ks_is_locked(const struct shard *shard)
+{
+    return atomic_load_explicit(&shard->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
+}
+
 static inline void ks_lock(struct keyspace *ks, struct shard *shard)
 {
     if (ks->is_locking)
         lock_take(&shard->lock);
-    shard->is_locked = true;
+    atomic_store_explicit(&shard->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
 }
 
 static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
 {
-    shard->is_locked = false;
+    atomic_store_explicit(&shard->owner, 0, memory_order_relaxed);
     if (ks->is_locking)
         lock_give(&shard->lock);
+}
+
+/* For work on one shard at a time: takes the lock unless this thread holds it already, and tells ks_leave which. */
+MUST_USE static inline bool ks_enter(struct keyspace *ks, struct shard *shard)
+{
+    if (ks_is_locked(shard))
+        return false;
+    ks_lock(ks, shard);
+    return true;
+}
+
+static inline void ks_leave(struct keyspace *ks, struct shard *shard, bool was_taken)
+{
+    if (was_taken)
+        ks_unlock(ks, shard);
+}
+
+static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
+{
+    return (size_t)(shard - ks->shards);
 }
 
 void ks_lock_all(struct keyspace *ks);
@@ -99,6 +138,12 @@ struct ks_key {
     struct entry *entry;   /* NULL: there is no such key */
     struct ht_probe probe; /* stands at the entry, if there is one */
 };
+
+/* The number of the database that the key is in. */
+static inline size_t ks_db_number(const struct ks_key *key)
+{
+    return (size_t)(key->db - key->shard->dbs);
+}
 
 /* Locked. Finds a key; an entry whose deadline is not after now_ms is deleted and not found. */
 struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms);

@@ -24,8 +24,7 @@ static void expire_entry(const struct expiring *expiring, struct entry *entry)
     key.probe = ht_probe(&key.db->keys, key.hash);
     while (ht_probe_next(&key.probe) != entry)
         continue;
-    ks_delete(&key);
-    expiring->shard->expired++;
+    ks_remove(&key, KS_EXPIRED);
 }
 
 static void expire_node(void *context, struct wheel_node *node)
@@ -35,7 +34,7 @@ static void expire_node(void *context, struct wheel_node *node)
 
 size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget)
 {
-    assert(shard->is_locked);
+    assert(ks_is_locked(shard));
     for (size_t i = 0; i < ks->db_count && budget > 0; i++) {
         struct db *db = &shard->dbs[i];
         if (db->with_deadline == 0)
@@ -48,7 +47,7 @@ size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_
 
 void ks_swap(struct shard *shard, size_t a, size_t b)
 {
-    assert(shard->is_locked);
+    assert(ks_is_locked(shard));
     struct db *x = &shard->dbs[a];
     struct db *y = &shard->dbs[b];
     struct db saved = *x;
@@ -84,7 +83,7 @@ uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan
     struct shard *shard = &ks->shards[number];
     struct counted_visit counted = {.visit = visit, .context = context};
     uint64_t next = cursor >> ks->shard_bits;
-    ks_lock(ks, shard);
+    bool was_taken = ks_enter(ks, shard);
     const struct ht *keys = &shard->dbs[db].keys;
     do {
         if (keys->used > 0) {
@@ -94,7 +93,7 @@ uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan
             next = 0;
         }
     } while (next != 0 && counted.entries < budget->entries && budget->buckets > 0);
-    ks_unlock(ks, shard);
+    ks_leave(ks, shard, was_taken);
     budget->entries -= counted.entries < budget->entries ? counted.entries : budget->entries;
     if (next != 0)
         return next << ks->shard_bits | number;
@@ -103,12 +102,12 @@ uint64_t ks_scan(struct keyspace *ks, size_t db, uint64_t cursor, struct ks_scan
 
 void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visit_fn *visit, void *context)
 {
-    ks_lock(ks, shard);
+    bool was_taken = ks_enter(ks, shard);
     uint64_t cursor = 0;
     do {
         cursor = ht_scan(&shard->dbs[db].keys, cursor, visit, context);
     } while (cursor != 0);
-    ks_unlock(ks, shard);
+    ks_leave(ks, shard, was_taken);
 }
 
 static uint64_t next_random(void *context)
@@ -119,9 +118,9 @@ static uint64_t next_random(void *context)
 static size_t count_keys(struct keyspace *ks, size_t number, size_t db)
 {
     struct shard *shard = &ks->shards[number];
-    ks_lock(ks, shard);
+    bool was_taken = ks_enter(ks, shard);
     size_t used = shard->dbs[db].keys.used;
-    ks_unlock(ks, shard);
+    ks_leave(ks, shard, was_taken);
     return used;
 }
 
@@ -147,14 +146,14 @@ bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t no
         if (keys == 0)
             return false;
         struct shard *shard = &ks->shards[shard_of_place(ks, db, random_below(random, keys))];
-        ks_lock(ks, shard);
+        bool was_taken = ks_enter(ks, shard);
         struct entry *entry = ht_random(&shard->dbs[db].keys, next_random, random);
         bool is_live = entry != NULL && entry_deadline_ms(entry) > now_ms;
         if (is_live)
             visit(context, entry);
         else if (entry != NULL)
             expire_entry(&(struct expiring){.ks = ks, .shard = shard, .db = &shard->dbs[db]}, entry);
-        ks_unlock(ks, shard);
+        ks_leave(ks, shard, was_taken);
         if (is_live)
             return true;
     }
@@ -175,12 +174,12 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
     struct ks_figures figures = {0};
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
-        ks_lock(ks, shard);
+        bool was_taken = ks_enter(ks, shard);
         for (size_t j = 0; j < ks->db_count; j++)
             if (db == KS_ALL_DBS || (size_t)db == j)
                 measure_db(&shard->dbs[j], &figures);
         figures.expired += shard->expired;
-        ks_unlock(ks, shard);
+        ks_leave(ks, shard, was_taken);
     }
     return figures;
 }
@@ -188,9 +187,9 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
 void ks_reset_counters(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
-        ks_lock(ks, &ks->shards[i]);
+        bool was_taken = ks_enter(ks, &ks->shards[i]);
         ks->shards[i].expired = 0;
-        ks_unlock(ks, &ks->shards[i]);
+        ks_leave(ks, &ks->shards[i], was_taken);
     }
 }
 
@@ -215,14 +214,14 @@ void ks_check(struct keyspace *ks)
             struct db *db = &shard->dbs[j];
             struct ks_figures figures = {0};
             ks_visit_shard(ks, shard, j, check_entry, &figures);
-            ks_lock(ks, shard);
+            bool was_taken = ks_enter(ks, shard);
             ht_check(&db->keys, ks_hash_entry, ks);
             assert(figures.keys == db->keys.used);
             assert(figures.with_deadline == db->with_deadline);
             assert(figures.entry_bytes == db->entry_bytes);
             assert(figures.deadline_sum_ms == db->deadline_sum_ms);
             (void)db;
-            ks_unlock(ks, shard);
+            ks_leave(ks, shard, was_taken);
         }
     }
 }

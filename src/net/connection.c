@@ -11,6 +11,7 @@
 enum {
     VECTOR_MAX = 64,                /* pieces of one writev */
     SENDS_PER_TURN_BYTES = 1 << 20, /* so that one fast reader of large values does not hold up the others */
+    INBOX_STEP = 16 * 1024,         /* bytes of output that deliveries become at a time: until then they are shared */
     UNAUTHENTICATED_PENDING = 1024, /* bytes that a client may leave unread before it has authenticated */
 };
 
@@ -95,8 +96,9 @@ void connection_cut_off(struct connection *connection)
 static bool is_over_limit(struct connection *connection)
 {
     struct session *session = &connection->session;
-    struct cfg_output_limit limit = cfg_output_limit(session->engine->config, CFG_CLASS_NORMAL);
-    size_t pending = out_pending(&session->out);
+    int class = atomic_load_explicit(&session->output_class, memory_order_relaxed);
+    struct cfg_output_limit limit = cfg_output_limit(session->engine->config, (enum cfg_client_class) class);
+    size_t pending = out_pending(&session->out) + atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
     if (limit.hard_bytes > 0 && pending >= limit.hard_bytes)
         return true;
     if (pending > UNAUTHENTICATED_PENDING && !session_is_permitted(session))
@@ -126,14 +128,29 @@ static void publish_buffers(struct connection *connection)
     publish(&session->query_capacity, connection->input != NULL ? connection->input->capacity : 0);
 }
 
+/* Sends until everything is sent, the socket takes no more, or others have waited long enough. What is left of the
+   inbox then has some output in front of it, so that the reactor will say when to go on. */
+static void send_all(struct connection *connection)
+{
+    struct session *session = &connection->session;
+    struct out *out = &session->out;
+    size_t budget = SENDS_PER_TURN_BYTES;
+    for (;;) {
+        if (unlikely(session->modes & MODE_LISTENS))
+            inbox_drain(session, INBOX_STEP);
+        size_t pending = out_pending(out);
+        if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))
+            return;
+        size_t sent = pending - out_pending(out);
+        budget -= sent < budget ? sent : budget;
+    }
+}
+
 void connection_flush(struct connection *connection)
 {
     struct session *session = &connection->session;
     struct out *out = &session->out;
-    size_t sent_before = out_pending(out);
-    while (!out_is_empty(out) && !connection->is_broken && sent_before - out_pending(out) < SENDS_PER_TURN_BYTES)
-        if (!send_some(connection))
-            break;
+    send_all(connection);
     if (unlikely(!out_is_empty(out))) {
         if (!connection->is_broken && is_over_limit(connection))
             connection_cut_off(connection);

@@ -49,7 +49,8 @@ MUST_USE struct connection *connection_new(struct larder *engine, struct out_poo
 /* On its worker: registers it and starts reading. False when the system refuses. */
 MUST_USE bool connection_start(struct connection *connection, struct worker *worker);
 
-/* Sends what can be sent and watches for the rest; sets is_broken when the connection must be closed. */
+/* Sends what can be sent, what waits in the inbox included, and watches for the rest; sets is_broken when the
+   connection must be closed. */
 void connection_flush(struct connection *connection);
 
 /* The client has let too much output pile up: sets is_broken, says so and counts it. */

@@ -4,6 +4,7 @@
 #include "net/worker.h"
 
 #include "base/mem.h"
+#include "engine/transaction.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -296,10 +297,14 @@ static void join_waiting_input(struct connection *connection)
     connection->held_input = NULL;
 }
 
+/* What a client has sent and not had run yet, commands queued by MULTI included, is bounded. */
 static bool is_query_too_long(const struct connection *connection)
 {
+    if (likely(connection->input == NULL) && likely(connection->session.transaction == NULL))
+        return false;
     size_t limit = (size_t)CFG_READ(connection->session.engine->config, client_query_buffer_limit);
-    return connection->input != NULL && input_bytes(connection->input) > limit;
+    size_t input = connection->input != NULL ? input_bytes(connection->input) : 0;
+    return input + transaction_bytes(&connection->session) > limit;
 }
 
 /* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
@@ -410,6 +415,16 @@ static void receive(struct worker *worker, struct connection *connection)
         connection_close(connection);
 }
 
+/* A connection was interrupted: it must close, or something came into its inbox. */
+static void attend(struct connection *connection)
+{
+    connection->is_broken |= atomic_load_explicit(&connection->session.must_close, memory_order_relaxed);
+    if (!connection->is_broken)
+        connection_flush(connection);
+    if (connection->is_broken)
+        connection_close(connection);
+}
+
 static void read_mail(struct worker *worker)
 {
     struct mail *mail = mailbox_take(&worker->mailbox);
@@ -420,9 +435,8 @@ static void read_mail(struct worker *worker)
             receive(worker, CONTAINER_OF(worker_mail, struct connection, arrival));
         } else {
             struct connection *connection = CONTAINER_OF(worker_mail, struct connection, interrupt);
-            if (connection_take_interrupt(connection) &&
-                atomic_load_explicit(&connection->session.must_close, memory_order_relaxed))
-                connection_close(connection);
+            if (connection_take_interrupt(connection))
+                attend(connection);
         }
         mail = next;
     }

@@ -1,0 +1,188 @@
+/* Transactions; see transaction.h. */
+#include "engine/transaction.h"
+
+#include "base/mem.h"
+#include "engine/dispatch.h"
+
+/* One allocation: the words' slices, then their bytes. */
+struct queued_call {
+    struct queued_call *next;
+    const struct command *command;
+    const struct command *container;
+    size_t argc;
+    bytes argv[];
+};
+
+bool transaction_begin(struct session *session)
+{
+    session->transaction = mem_alloc_zeroed(sizeof(*session->transaction));
+    if (session->transaction == NULL)
+        return false;
+    session->modes |= MODE_MULTI;
+    atomic_store_explicit(&session->queued, 0, memory_order_relaxed);
+    return true;
+}
+
+bool transaction_lets_through(const struct call *call)
+{
+    return call->command->flags & CMD_TRANSACTION;
+}
+
+static struct queued_call *copy_call(const struct call *call)
+{
+    size_t size = sizeof(struct queued_call) + call->argc * sizeof(bytes);
+    for (size_t i = 0; i < call->argc; i++)
+        size += ARG(i).len;
+    struct queued_call *copy = mem_alloc(size);
+    if (copy == NULL)
+        return NULL;
+    *copy = (struct queued_call){.command = call->command, .container = call->container, .argc = call->argc};
+    char *at = (char *)(copy->argv + call->argc);
+    for (size_t i = 0; i < call->argc; i++) {
+        if (ARG(i).len > 0)
+            memcpy(at, ARG(i).at, ARG(i).len);
+        copy->argv[i] = (bytes){at, ARG(i).len};
+        at += ARG(i).len;
+    }
+    return copy;
+}
+
+void transaction_queue(struct call *call)
+{
+    struct transaction *transaction = call->session->transaction;
+    struct queued_call *copy = copy_call(call);
+    if (copy == NULL) {
+        transaction->is_spoiled = true;
+        reply_no_memory(call);
+        return;
+    }
+    if (transaction->last != NULL)
+        transaction->last->next = copy;
+    else
+        transaction->first = copy;
+    transaction->last = copy;
+    transaction->count++;
+    transaction->bytes += mem_size(copy);
+    transaction->flags |= call_flags(call);
+    atomic_store_explicit(&call->session->queued, (int)transaction->count, memory_order_relaxed);
+    reply_status(call, "QUEUED");
+}
+
+void transaction_spoil(struct session *session)
+{
+    if (session->transaction != NULL)
+        session->transaction->is_spoiled = true;
+}
+
+uint32_t transaction_flags(const struct session *session)
+{
+    return session->transaction != NULL ? session->transaction->flags : 0;
+}
+
+size_t transaction_bytes(const struct session *session)
+{
+    return session->transaction != NULL ? session->transaction->bytes : 0;
+}
+
+static void free_queue(struct transaction *transaction)
+{
+    while (transaction->first != NULL) {
+        struct queued_call *next = transaction->first->next;
+        mem_free(transaction->first);
+        transaction->first = next;
+    }
+    mem_free(transaction);
+}
+
+/* The session is outside MULTI; what was queued is the caller's now. */
+static struct transaction *take_queue(struct session *session)
+{
+    struct transaction *transaction = session->transaction;
+    session->transaction = NULL;
+    session->modes &= ~(unsigned)MODE_MULTI;
+    atomic_store_explicit(&session->queued, -1, memory_order_relaxed);
+    return transaction;
+}
+
+void transaction_drop(struct session *session)
+{
+    watch_clear(session);
+    if (session->transaction != NULL)
+        free_queue(take_queue(session));
+}
+
+static struct call nested_call(const struct call *exec, const struct queued_call *queued)
+{
+    struct call call = *exec;
+    call.command = queued->command;
+    call.container = queued->container;
+    call.argv = queued->argv;
+    call.argc = queued->argc;
+    call.keys.count = 0;
+    call.failed = false;
+    return call;
+}
+
+/* Does a call ask for all shards: by its flag, because it visits them one by one, or as its keys can't be told? */
+static void add_shards_of_call(struct call *call, bool *needs_all)
+{
+    if (call_flags(call) & (CMD_ALL_SHARDS | CMD_VISITS_SHARDS))
+        *needs_all = true;
+    else if (call->command->keys != NULL)
+        *needs_all |= !call_add_shards(call);
+}
+
+/* Collects in the executor's set the shards that EXEC is to lock. */
+static void collect_shards(struct call *exec, const struct transaction *transaction)
+{
+    struct session *session = exec->session;
+    bool needs_all = false;
+    shard_set_clear(exec->executor);
+    for (const struct queued_call *queued = transaction->first; queued != NULL && !needs_all; queued = queued->next) {
+        struct call call = nested_call(exec, queued);
+        add_shards_of_call(&call, &needs_all);
+    }
+    for (struct list *link = session->watches.next; link != &session->watches; link = link->next)
+        shard_set_add(exec->executor, watch_shard(CONTAINER_OF(link, struct watch, in_session)));
+    if (needs_all)
+        shard_set_fill(exec->executor);
+}
+
+/* The shards of all watched keys are locked: was one of them touched? */
+static bool is_touched(const struct call *call)
+{
+    const struct session *session = call->session;
+    for (struct list *link = session->watches.next; link != &session->watches; link = link->next)
+        watch_look(CONTAINER_OF(link, struct watch, in_session), call->now_ms);
+    return atomic_load_explicit(&session->is_touched, memory_order_relaxed);
+}
+
+static void run_queue(struct call *exec, const struct transaction *transaction)
+{
+    reply_array(exec, transaction->count);
+    for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
+        struct call call = nested_call(exec, queued);
+        call_run_nested(&call);
+    }
+}
+
+void transaction_run(struct call *call)
+{
+    struct session *session = call->session;
+    struct transaction *transaction = take_queue(session);
+    if (transaction->is_spoiled) {
+        watch_clear(session);
+        reply_error(call, "EXECABORT Transaction discarded because of previous errors.");
+    } else {
+        collect_shards(call, transaction);
+        shard_set_lock(call->executor);
+        bool was_touched = is_touched(call);
+        watch_clear(session);
+        if (was_touched)
+            reply_null_array(call);
+        else
+            run_queue(call, transaction);
+        shard_set_unlock(call->executor);
+    }
+    free_queue(transaction);
+}

@@ -1,0 +1,39 @@
+/* MULTI: commands are checked and queued, and run by EXEC one after another while the shards of all their keys, and of
+   all watched keys, stay locked; nobody sees a part of them. What is queued belongs to its session and is seen by the
+   session's owner only. */
+#ifndef LARDER_ENGINE_TRANSACTION_H
+#define LARDER_ENGINE_TRANSACTION_H
+
+#include "engine/call.h"
+
+struct queued_call;
+
+struct transaction {
+    struct queued_call *first;
+    struct queued_call *last;
+    size_t count;
+    size_t bytes;      /* memory of what is queued */
+    uint32_t flags;    /* of all queued commands together */
+    bool is_spoiled;   /* a command was refused: EXEC will run none */
+};
+
+/* MULTI; false when there is no memory. */
+MUST_USE bool transaction_begin(struct session *session);
+
+/* Is a command run at once even inside MULTI? */
+bool transaction_lets_through(const struct call *call);
+/* Queues a call and replies QUEUED, or that there is no memory. */
+void transaction_queue(struct call *call);
+/* A command was refused: nothing of the transaction will run. */
+void transaction_spoil(struct session *session);
+/* What EXEC would do has these flags; 0 outside MULTI. */
+uint32_t transaction_flags(const struct session *session);
+/* Memory that is queued, counted against client-query-buffer-limit; 0 outside MULTI. */
+size_t transaction_bytes(const struct session *session);
+
+/* EXEC: runs what is queued, or replies why not. */
+void transaction_run(struct call *call);
+/* Forgets what is queued and what is watched. */
+void transaction_drop(struct session *session);
+
+#endif
