@@ -119,7 +119,8 @@ static void put_invalidation(const struct session *session, const struct reply_e
 static void put_out(struct session *session, const struct delivery *delivery)
 {
     /* not session->encoder: CLIENT REPLY silences replies, not messages */
-    const struct reply_encoder *encoder = session->encoders[atomic_load_explicit(&session->protocol, memory_order_relaxed)];
+    const struct reply_encoder *encoder =
+        session->encoders[atomic_load_explicit(&session->protocol, memory_order_relaxed)];
     struct out *out = &session->out;
     switch (delivery->kind) {
     case DELIVERY_MESSAGE:

@@ -16,12 +16,12 @@ struct session;
 
 /* How a delivery reads; in parentheses its parts. */
 enum delivery_kind {
-    DELIVERY_MESSAGE,          /* pub/sub (channel, payload) */
-    DELIVERY_PATTERN_MESSAGE,  /* (channel, payload, pattern) */
-    DELIVERY_SHARD_MESSAGE,    /* (channel, payload) */
-    DELIVERY_MONITOR_LINE,     /* (line): one of MONITOR's */
-    DELIVERY_INVALIDATE,       /* (names): cached keys that changed, packed by inbox_pack; none: all keys */
-    DELIVERY_REDIRECT_BROKEN,  /* (id): the session that invalidations went to is gone; its number in decimal */
+    DELIVERY_MESSAGE,         /* pub/sub (channel, payload) */
+    DELIVERY_PATTERN_MESSAGE, /* (channel, payload, pattern) */
+    DELIVERY_SHARD_MESSAGE,   /* (channel, payload) */
+    DELIVERY_MONITOR_LINE,    /* (line): one of MONITOR's */
+    DELIVERY_INVALIDATE,      /* (names): cached keys that changed, packed by inbox_pack; none: all keys */
+    DELIVERY_REDIRECT_BROKEN, /* (id): the session that invalidations went to is gone; its number in decimal */
 };
 
 enum { DELIVERY_PARTS = 3 };
@@ -34,10 +34,10 @@ struct delivery {
 
 /* A session's queue. Zeroed memory is an empty one. */
 struct inbox {
-    struct mailbox mailbox;   /* any thread pushes, the owner takes */
-    struct mail *taken;       /* owner: taken from the mailbox and not yet put out, oldest first */
-    _Atomic size_t bytes;     /* memory that its deliveries hold; those who share a part each count it */
-    _Atomic size_t count;     /* deliveries waiting */
+    struct mailbox mailbox; /* any thread pushes, the owner takes */
+    struct mail *taken;     /* owner: taken from the mailbox and not yet put out, oldest first */
+    _Atomic size_t bytes;   /* memory that its deliveries hold; those who share a part each count it */
+    _Atomic size_t count;   /* deliveries waiting */
 };
 
 /* Any thread, while the session cannot close (a lock is held that its closing needs). Takes references to the parts.

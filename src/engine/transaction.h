@@ -12,9 +12,9 @@ struct transaction {
     struct queued_call *first;
     struct queued_call *last;
     size_t count;
-    size_t bytes;      /* memory of what is queued */
-    uint32_t flags;    /* of all queued commands together */
-    bool is_spoiled;   /* a command was refused: EXEC will run none */
+    size_t bytes;    /* memory of what is queued */
+    uint32_t flags;  /* of all queued commands together */
+    bool is_spoiled; /* a command was refused: EXEC will run none */
 };
 
 /* MULTI; false when there is no memory. */
