@@ -10,7 +10,7 @@ enum {
     PAGE_ESTIMATE = 4096, /* bytes that count as one entry of ks_reclaim's portion */
 };
 
-enum garbage_kind { GARBAGE_DATABASE, GARBAGE_VALUE };
+enum garbage_kind { GARBAGE_DATABASE, GARBAGE_VALUE, GARBAGE_PREFIXES };
 
 struct garbage {
     struct list link;
@@ -30,6 +30,12 @@ struct garbage_value {
     struct garbage garbage;
     struct blob *blob;
     size_t left; /* bytes of data, from its beginning, whose pages have not been given back yet */
+};
+
+/* The nodes of a prefix index. */
+struct garbage_prefixes {
+    struct garbage garbage;
+    struct art_garbage nodes;
 };
 
 static void put_aside(struct keyspace *ks, struct garbage *garbage, enum garbage_kind kind, size_t bytes)
@@ -55,6 +61,20 @@ void ks_release(struct keyspace *ks, struct entry *entry)
     mem_free(entry);
 }
 
+void garbage_add_prefixes(struct keyspace *ks, struct art_garbage nodes)
+{
+    if (nodes.nodes == NULL)
+        return;
+    struct garbage_prefixes *prefixes = mem_alloc(sizeof(*prefixes));
+    if (prefixes == NULL) {
+        while (!art_reclaim(&nodes, SIZE_MAX))
+            continue;
+        return;
+    }
+    prefixes->nodes = nodes;
+    put_aside(ks, &prefixes->garbage, GARBAGE_PREFIXES, nodes.bytes);
+}
+
 static void release_item(void *context, void *item)
 {
     ks_release(context, item);
@@ -66,6 +86,7 @@ void ks_flush(struct keyspace *ks, struct shard *shard, size_t db_index)
     struct db *db = &shard->dbs[db_index];
     if (db->keys.used == 0)
         return;
+    garbage_add_prefixes(ks, prefix_flush(db));
     struct garbage_database *flushed = mem_alloc_zeroed(sizeof(*flushed));
     struct ht keys = {.used = 0};
     if (flushed == NULL || !ht_detach(&db->keys, &keys)) {
@@ -108,6 +129,27 @@ static bool reclaim_value(struct garbage_value *value, size_t count)
     return true;
 }
 
+static bool reclaim_prefixes(struct garbage_prefixes *prefixes, size_t count)
+{
+    if (!art_reclaim(&prefixes->nodes, count))
+        return false;
+    mem_free(prefixes);
+    return true;
+}
+
+/* Frees a part of what was put aside; true when nothing of it is left. */
+static bool reclaim(struct keyspace *ks, struct garbage *garbage, size_t count)
+{
+    switch (garbage->kind) {
+    case GARBAGE_DATABASE:
+        return reclaim_database(ks, CONTAINER_OF(garbage, struct garbage_database, garbage), count);
+    case GARBAGE_VALUE:
+        return reclaim_value(CONTAINER_OF(garbage, struct garbage_value, garbage), count);
+    default:
+        return reclaim_prefixes(CONTAINER_OF(garbage, struct garbage_prefixes, garbage), count);
+    }
+}
+
 bool ks_reclaim(struct keyspace *ks, size_t count)
 {
     lock_take(&ks->garbage_lock);
@@ -120,10 +162,7 @@ bool ks_reclaim(struct keyspace *ks, size_t count)
         return true;
 
     size_t bytes = garbage->bytes;
-    bool is_gone = garbage->kind == GARBAGE_DATABASE
-                       ? reclaim_database(ks, CONTAINER_OF(garbage, struct garbage_database, garbage), count)
-                       : reclaim_value(CONTAINER_OF(garbage, struct garbage_value, garbage), count);
-    if (is_gone) {
+    if (reclaim(ks, garbage, count)) {
         atomic_fetch_sub_explicit(&ks->garbage_bytes, bytes, memory_order_relaxed);
     } else {
         lock_take(&ks->garbage_lock);

@@ -48,6 +48,7 @@ void ks_free(struct keyspace *ks)
         for (size_t db = 0; db < ks->db_count; db++) {
             ht_drain(&shard->dbs[db].keys, SIZE_MAX, free_entry, NULL);
             mem_free(shard->dbs[db].deadlines);
+            prefix_free(&shard->dbs[db]);
         }
         mem_free(shard->dbs);
         lock_free(&shard->lock);
@@ -141,6 +142,7 @@ void ks_delete(struct ks_key *key)
     count_out(key->db, entry);
     if (entry->flags & ENTRY_HAS_DEADLINE)
         wheel_remove(entry_deadline_node(entry));
+    prefix_remove(key->db, entry);
     ht_remove(&key->db->keys, &key->probe, ks_hash_entry, key->ks);
     ks_release(key->ks, entry);
     key->entry = NULL;
@@ -185,14 +187,19 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
     if ((entry->flags & ENTRY_HAS_DEADLINE) && ensure_wheel(db) != KS_OK)
         return KS_NO_MEMORY;
     if (old == NULL) {
-        if (!ht_insert(&db->keys, key->hash, entry, ks_hash_entry, key->ks))
+        if (!prefix_insert(db, entry))
             return KS_NO_MEMORY;
+        if (!ht_insert(&db->keys, key->hash, entry, ks_hash_entry, key->ks)) {
+            prefix_remove(db, entry);
+            return KS_NO_MEMORY;
+        }
         key->entry = entry;
         find_again(key);
     } else {
         count_out(db, old);
         if (old->flags & ENTRY_HAS_DEADLINE)
             wheel_remove(entry_deadline_node(old));
+        prefix_replace(db, old, entry);
         ht_replace(&key->probe, entry);
         ks_release(key->ks, old);
     }

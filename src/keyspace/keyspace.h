@@ -24,10 +24,11 @@ enum { KS_MAX_SHARD_BITS = 12, KS_VALUE_MAX = 512 * 1024 * 1024 };
 /* One database's part of one shard. */
 struct db {
     struct ht keys;
-    struct wheel *deadlines;  /* NULL until a key of it first has a deadline */
-    size_t with_deadline;     /* keys that have one */
-    __int128 deadline_sum_ms; /* of those keys: their mean gives INFO's avg_ttl */
-    size_t entry_bytes;       /* memory of the entries and their values; the table counts its own */
+    struct wheel *deadlines;       /* NULL until a key of it first has a deadline */
+    size_t with_deadline;          /* keys that have one */
+    __int128 deadline_sum_ms;      /* of those keys: their mean gives INFO's avg_ttl */
+    size_t entry_bytes;            /* memory of the entries and their values; the table counts its own */
+    struct prefix_index *prefixes; /* NULL: none; see prefix.h */
 };
 
 struct shard {
@@ -65,6 +66,8 @@ struct keyspace {
     struct shard *shards;
     struct access_policy access;
     struct ks_observer observer; /* fixed before the first key; `removed` NULL: nobody */
+
+    _Atomic bool wants_prefixes; /* prefix.h */
 
     struct lock garbage_lock;
     struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
@@ -222,6 +225,7 @@ struct ks_figures {
     size_t buckets; /* of the hash tables */
     size_t entry_bytes;
     size_t table_bytes;
+    size_t prefix_bytes; /* of the prefix indexes */
     __int128 deadline_sum_ms;
     uint64_t expired; /* of the whole keyspace, whichever database was asked for */
 };

@@ -56,10 +56,12 @@ void ks_swap(struct shard *shard, size_t a, size_t b)
     x->with_deadline = y->with_deadline;
     x->deadline_sum_ms = y->deadline_sum_ms;
     x->entry_bytes = y->entry_bytes;
+    x->prefixes = y->prefixes;
     y->deadlines = saved.deadlines;
     y->with_deadline = saved.with_deadline;
     y->deadline_sum_ms = saved.deadline_sum_ms;
     y->entry_bytes = saved.entry_bytes;
+    y->prefixes = saved.prefixes;
 }
 
 struct counted_visit {
@@ -166,6 +168,7 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
     figures->table_bytes += db->keys.bytes + (db->deadlines != NULL ? mem_size(db->deadlines) : 0);
+    figures->prefix_bytes += prefix_bytes(db);
     figures->deadline_sum_ms += db->deadline_sum_ms;
 }
 
@@ -220,6 +223,7 @@ void ks_check(struct keyspace *ks)
             assert(figures.with_deadline == db->with_deadline);
             assert(figures.entry_bytes == db->entry_bytes);
             assert(figures.deadline_sum_ms == db->deadline_sum_ms);
+            prefix_check(db);
             (void)db;
             ks_leave(ks, shard, was_taken);
         }

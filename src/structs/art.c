@@ -362,8 +362,7 @@ static bool enter(struct walk *walk, const struct art_node *node, unsigned next)
 {
     if (walk->count == walk->capacity) {
         bool is_at_hand = walk->frames == walk->at_hand;
-        struct frame *grown =
-            mem_realloc(is_at_hand ? NULL : walk->frames, 2 * walk->capacity * sizeof(*walk->frames));
+        struct frame *grown = mem_realloc(is_at_hand ? NULL : walk->frames, 2 * walk->capacity * sizeof(*walk->frames));
         if (grown == NULL)
             return false;
         if (is_at_hand)
@@ -375,7 +374,8 @@ static bool enter(struct walk *walk, const struct art_node *node, unsigned next)
     return true;
 }
 
-/* Enters what stands at `child` so that the walk goes on behind the key `after`. *item is an item to be visited first, or NULL. */
+/* Enters what stands at `child` so that the walk goes on behind the key `after`. *item is an item to be visited first,
+ * or NULL. */
 static bool seek(struct walk *walk, const struct art *art, uintptr_t child, bytes after, void **item)
 {
     bytes other = art->key_of(representative(child, after));

@@ -1,7 +1,7 @@
-/* An ordered index over byte strings: an adaptive radix tree (Leis, Kemper, Neumann: The Adaptive Radix Tree, ICDE 2013)
-   whose paths are compressed as in PATRICIA (Morrison, 1968): a node knows only at which byte its keys first differ, not
-   the bytes that they share. Those are in the items, whose keys are compared once, at the end of a descent. So a node
-   costs the same however long the keys are, and a key is stored nowhere but in its item.
+/* An ordered index over byte strings: an adaptive radix tree (Leis, Kemper, Neumann: The Adaptive Radix Tree, ICDE
+   2013) whose paths are compressed as in PATRICIA (Morrison, 1968): a node knows only at which byte its keys first
+   differ, not the bytes that they share. Those are in the items, whose keys are compared once, at the end of a descent.
+   So a node costs the same however long the keys are, and a key is stored nowhere but in its item.
 
    Every inner node counts the items below it, so that the number of items under a prefix costs the depth of its node.
    Order is bytewise, a key before its extensions; keys may hold any bytes, be empty, and be prefixes of each other.
@@ -31,7 +31,8 @@ static inline void art_init(struct art *art, art_key_fn *key_of)
     *art = (struct art){.key_of = key_of};
 }
 
-/* Adds an item whose key is not in the tree. False when there is no memory (or the tree holds 2^32 - 1 items), and nothing has changed. */
+/* Adds an item whose key is not in the tree. False when there is no memory (or the tree holds 2^32 - 1 items), and
+ * nothing has changed. */
 MUST_USE bool art_insert(struct art *art, void *item);
 /* Takes out an item that is in the tree. */
 void art_remove(struct art *art, void *item);

@@ -1,4 +1,5 @@
-/* The prefix index against a sorted array: random keys of every nasty kind (empty, binary, nested, very long, dense). */
+/* The prefix index against a sorted array: random keys of every nasty kind (empty, binary, nested, very long, dense).
+ */
 #include "property.h"
 
 #include "base/mem.h"
