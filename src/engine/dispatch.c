@@ -147,9 +147,20 @@ static uint32_t effective_flags(const struct call *call)
     return flags & CMD_RUNS_QUEUE ? flags | transaction_flags(call->session) : flags;
 }
 
-/* Must this call wait for the end of a CLIENT PAUSE? */
+/* Is this a call by prefix, while their index is on its way? From the first such call on it is wanted. */
+static bool waits_for_prefixes(const struct call *call)
+{
+    if (!(effective_flags(call) & CMD_BY_PREFIX) || !call->session->transport->can_wait)
+        return false;
+    engine_want_prefixes(call->engine);
+    return engine_is_building_prefixes(call->engine);
+}
+
+/* Must this call wait: for the end of a CLIENT PAUSE, or for the prefix index? */
 static bool is_held_back(const struct call *call)
 {
+    if (waits_for_prefixes(call))
+        return true;
     if (!call->session->transport->is_network || !engine_is_paused(call->engine, call->now_ms))
         return false;
     return atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed) == PAUSE_ALL ||
@@ -433,7 +444,7 @@ enum run_result request_run(struct session *session, const struct request *reque
         inbox_drain(session, SIZE_MAX);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
     unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
-    if (likely(state == 0) && likely(is_acceptable))
+    if (likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX)))
         run_call(&call, request);
     else if (run_guarded(&call, request, is_acceptable) == RUN_POSTPONED)
         return RUN_POSTPONED;

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/changes.h"
+#include "keyspace/prefix.h"
 
 enum { SHARDS_PER_THREAD = 8 };
 
@@ -35,6 +36,16 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     return true;
 }
 
+static bool follow_prefix_index(struct config *config, void *context, struct cfg_error *error)
+{
+    (void)error;
+    struct larder *engine = context;
+    int setting = CFG_READ(config, prefix_index);
+    if (setting != CFG_PREFIX_AUTO)
+        ks_want_prefixes(&engine->keyspace, setting == CFG_PREFIX_ON);
+    return true;
+}
+
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
@@ -42,7 +53,8 @@ static bool hook_configuration(struct larder *engine)
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
-    return follow_configuration(engine->config, engine, NULL);
+    return cfg_on_change(engine->config, "prefix-index", follow_prefix_index, engine) &&
+           follow_prefix_index(engine->config, engine, NULL) && follow_configuration(engine->config, engine, NULL);
 }
 
 /* Gives the commands the names that the configuration has for them; the lines were checked when they were read. False
@@ -211,10 +223,53 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms)
            atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
 }
 
+void engine_want_prefixes(struct larder *engine)
+{
+    if (CFG_READ(engine->config, prefix_index) != CFG_PREFIX_OFF)
+        ks_want_prefixes(&engine->keyspace, true);
+}
+
+bool engine_is_building_prefixes(struct larder *engine)
+{
+    const struct keyspace *ks = &engine->keyspace;
+    for (size_t i = 0; i < ks->shard_count; i++)
+        if (!ks_has_settled_prefixes(ks, &ks->shards[i]))
+            return ks_wants_prefixes(ks);
+    return false;
+}
+
+enum { PREFIX_STEP = 1024 }; /* keys for which a shard stays locked: a fraction of a millisecond */
+
+/* A step of building or dropping the index of one shard; true when there is more to do. Without memory for it there is
+   no index, until it is asked for again. */
+static bool build_prefixes(struct larder *engine, struct shard *shard)
+{
+    struct keyspace *ks = &engine->keyspace;
+    if (likely(ks_has_settled_prefixes(ks, shard)))
+        return false;
+    bool was_taken = ks_enter(ks, shard);
+    enum ks_status status = ks_build_prefixes(ks, shard, PREFIX_STEP);
+    ks_leave(ks, shard, was_taken);
+    if (status != KS_OK) {
+        log_printf(&engine->log, LOG_WARNING_LEVEL, "No memory to build the prefix index.");
+        ks_want_prefixes(ks, false);
+    }
+    return !ks_has_settled_prefixes(ks, shard);
+}
+
+void engine_build_prefixes(struct larder *engine)
+{
+    struct keyspace *ks = &engine->keyspace;
+    for (size_t i = 0; i < ks->shard_count; i++)
+        while (build_prefixes(engine, &ks->shards[i]))
+            continue;
+}
+
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
+    bool has_built = false; /* one shard's step at a time */
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
     for (size_t i = 0; expires && i < shard_count; i++) {
@@ -223,6 +278,9 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
         ks_unlock(ks, shard);
     }
+    for (size_t i = 0; i < shard_count && !has_built; i++)
+        has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
+    has_more |= has_built;
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
     sampler_run(engine);
@@ -232,6 +290,6 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
 size_t engine_used_memory(struct larder *engine)
 {
     struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes +
+    return figures.entry_bytes + figures.table_bytes + figures.prefix_bytes +
            atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
 }

@@ -146,6 +146,13 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms);
    frees some flushed memory. True when there is more to do at once. */
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
 
+/* Any thread: the prefix index is asked for by a command; it is built unless the configuration says `off`. */
+void engine_want_prefixes(struct larder *engine);
+/* Does a command that goes by prefixes do better to wait, as the index is being built? */
+bool engine_is_building_prefixes(struct larder *engine);
+/* Any thread that holds no shard's lock, or all: builds the index here and now, in steps. */
+void engine_build_prefixes(struct larder *engine);
+
 /* Memory that the engine holds for data, as the allocator counts it. */
 size_t engine_used_memory(struct larder *engine);
 

@@ -28,6 +28,7 @@ struct transport {
        session): its `must_close` was set, something came into its inbox, or it may run again; look at it soon. */
     void (*interrupt)(struct session *session);
     bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+    bool can_wait;   /* carried by a thread that does the engine's upkeep while the client waits for it */
 };
 
 /* States in which a request goes the long way through the dispatcher; a session in none of them is a plain one. */

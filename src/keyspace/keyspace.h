@@ -33,11 +33,12 @@ struct db {
 
 struct shard {
     struct lock lock;
-    _Atomic uintptr_t owner; /* the thread that holds the lock, 0: none; it alone can find itself here */
-    struct db *dbs;          /* lock: by database number */
-    unsigned interest;       /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
-    struct random random;    /* lock */
-    uint64_t expired;        /* lock: keys removed because their deadline passed, since the last reset */
+    _Atomic uintptr_t owner;         /* the thread that holds the lock, 0: none; it alone can find itself here */
+    struct db *dbs;                  /* lock: by database number */
+    _Atomic unsigned prefix_version; /* lock to write: the keyspace's, as far as this shard has followed it */
+    unsigned interest;               /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
+    struct random random;            /* lock */
+    uint64_t expired;                /* lock: keys removed because their deadline passed, since the last reset */
 } __attribute__((aligned(64)));
 
 /* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), or a decaying logarithmic
@@ -67,7 +68,7 @@ struct keyspace {
     struct access_policy access;
     struct ks_observer observer; /* fixed before the first key; `removed` NULL: nobody */
 
-    _Atomic bool wants_prefixes; /* prefix.h */
+    _Atomic unsigned prefix_version; /* prefix.h */
 
     struct lock garbage_lock;
     struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
@@ -217,6 +218,12 @@ void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visi
    shard's lock; false when there is none. */
 bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit,
                void *context);
+
+/* Bytes of memory that a key takes: its entry with its value, and its slot in the table. */
+static inline size_t ks_entry_memory(const struct entry *entry)
+{
+    return entry_bytes(entry) + sizeof(struct ht_bucket) / HT_SLOTS;
+}
 
 /* Figures of one database, or of all of them. */
 struct ks_figures {

@@ -22,7 +22,11 @@ static bytes key_of(const void *item)
 
 void ks_want_prefixes(struct keyspace *ks, bool is_wanted)
 {
-    atomic_store_explicit(&ks->wants_prefixes, is_wanted, memory_order_relaxed);
+    unsigned version = atomic_load_explicit(&ks->prefix_version, memory_order_relaxed);
+    while ((version & 1) != is_wanted &&
+           !atomic_compare_exchange_weak_explicit(&ks->prefix_version, &version, version + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        continue;
 }
 
 bool ks_has_prefixes(const struct db *db)
@@ -105,48 +109,52 @@ static void index_entry(void *context, void *item)
         building->has_failed = !art_insert(building->keys, item);
 }
 
-/* Goes on with the walk over a database's table; true when its index is complete. Without memory the bucket at hand
-   is tried again with the next step. */
-static bool build(struct db *db, size_t *budget)
+/* Goes on with the walk over a database's table. Without memory the bucket at hand is tried again with the next step.
+ */
+static enum ks_status build(struct db *db, size_t *budget)
 {
+    if (db->prefixes == NULL && !start(db))
+        return KS_NO_MEMORY;
     struct prefix_index *index = db->prefixes;
     while (!index->is_complete && *budget > 0) {
         struct building building = {.keys = &index->keys};
         uint64_t next = ht_scan(&db->keys, index->cursor, index_entry, &building);
-        if (building.has_failed) {
-            *budget = 0;
-            return false;
-        }
+        if (building.has_failed)
+            return KS_NO_MEMORY;
         index->cursor = next;
         index->is_complete = next == 0;
         *budget -= building.visited + 1 < *budget ? building.visited + 1 : *budget;
     }
-    return index->is_complete;
+    return KS_OK;
 }
 
 static void drop(struct keyspace *ks, struct db *db)
 {
     struct prefix_index *index = db->prefixes;
+    if (index == NULL)
+        return;
     garbage_add_prefixes(ks, prefix_flush(db));
     db->prefixes = NULL;
     mem_free(index);
 }
 
-bool ks_build_prefixes(struct keyspace *ks, struct shard *shard, size_t budget)
+enum ks_status ks_build_prefixes(struct keyspace *ks, struct shard *shard, size_t budget)
 {
     assert(ks_is_locked(shard));
-    bool is_wanted = ks_wants_prefixes(ks);
+    unsigned version = atomic_load_explicit(&ks->prefix_version, memory_order_relaxed);
     bool is_done = true;
     for (size_t i = 0; i < ks->db_count; i++) {
         struct db *db = &shard->dbs[i];
-        if (!is_wanted && db->prefixes != NULL)
+        if (!(version & 1))
             drop(ks, db);
-        else if (is_wanted && (db->prefixes != NULL || start(db)))
-            is_done &= build(db, &budget);
+        else if (build(db, &budget) != KS_OK)
+            return KS_NO_MEMORY;
         else
-            is_done &= !is_wanted;
+            is_done &= db->prefixes->is_complete;
     }
-    return is_done;
+    if (is_done)
+        atomic_store_explicit(&shard->prefix_version, version, memory_order_relaxed);
+    return KS_OK;
 }
 
 /* ---- Looking ---- */
@@ -172,6 +180,7 @@ static int compare_entries(const void *a, const void *b)
 struct matches {
     bytes prefix;
     const bytes *after;
+    int64_t now_ms;         /* entries past their deadline then are no matches */
     struct entry **entries; /* NULL: they are only counted */
     size_t count;
 };
@@ -180,7 +189,8 @@ static void match(void *context, void *item)
 {
     struct matches *matches = context;
     bytes key = entry_key(item);
-    if (!begins_with(key, matches->prefix) || (matches->after != NULL && compare_bytes(key, *matches->after) <= 0))
+    if (entry_deadline_ms(item) <= matches->now_ms || !begins_with(key, matches->prefix) ||
+        (matches->after != NULL && compare_bytes(key, *matches->after) <= 0))
         return;
     if (matches->entries != NULL)
         matches->entries[matches->count] = item;
@@ -196,15 +206,33 @@ static void walk_table(const struct db *db, struct matches *matches)
     } while (cursor != 0);
 }
 
-size_t ks_count_prefix(const struct shard *shard, size_t db_number, bytes prefix)
+/* An entry that the wheel will hand out with its next tick. */
+struct overdue {
+    bytes prefix;
+    int64_t now_ms;
+    size_t count;
+};
+
+static void count_overdue(void *context, struct wheel_node *node)
+{
+    struct overdue *overdue = context;
+    overdue->count +=
+        node->deadline_ms <= overdue->now_ms && begins_with(entry_key(entry_of_deadline_node(node)), overdue->prefix);
+}
+
+size_t ks_count_prefix(const struct shard *shard, size_t db_number, bytes prefix, int64_t now_ms)
 {
     assert(ks_is_locked(shard));
     const struct db *db = &shard->dbs[db_number];
-    if (ks_has_prefixes(db))
-        return art_count(&db->prefixes->keys, prefix);
-    struct matches matches = {.prefix = prefix};
-    walk_table(db, &matches);
-    return matches.count;
+    if (!ks_has_prefixes(db)) {
+        struct matches matches = {.prefix = prefix, .now_ms = now_ms};
+        walk_table(db, &matches);
+        return matches.count;
+    }
+    struct overdue overdue = {.prefix = prefix, .now_ms = now_ms};
+    if (db->with_deadline > 0)
+        wheel_visit_present(db->deadlines, count_overdue, &overdue);
+    return art_count(&db->prefixes->keys, prefix) - overdue.count;
 }
 
 static enum ks_status visit_sorted(const struct db *db, struct matches *matches,
@@ -231,7 +259,7 @@ enum ks_status ks_visit_prefix(const struct shard *shard, size_t db_number, byte
     const struct db *db = &shard->dbs[db_number];
     if (ks_has_prefixes(db))
         return art_visit(&db->prefixes->keys, prefix, after, visit, context) ? KS_OK : KS_NO_MEMORY;
-    struct matches matches = {.prefix = prefix, .after = after};
+    struct matches matches = {.prefix = prefix, .after = after, .now_ms = INT64_MIN};
     return visit_sorted(db, &matches, visit, context);
 }
 

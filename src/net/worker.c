@@ -445,7 +445,8 @@ static void read_mail(struct worker *worker)
 /* Lets the connections go on that were held back, once nothing holds them any more. */
 static void release_held(struct worker *worker)
 {
-    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
+    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms) ||
+        engine_is_building_prefixes(worker->engine))
         return;
     for (struct list *link = worker->held.next; link != &worker->held; link = link->next)
         CONTAINER_OF(link, struct connection, in_waiting)->is_held = false;

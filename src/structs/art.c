@@ -510,12 +510,15 @@ static size_t check_child(struct check *check, uintptr_t child, size_t above)
     size_t items = 0;
     check->bytes += mem_size(node);
     assert(node->depth >= above && node->count >= 2 && node->count <= capacities[node->capacity]);
+    (void)above;
+    (void)first;
     for (unsigned i = 0; i < node->count; i++) {
         uintptr_t below = children_of(node)[i];
         bytes key = check->art->key_of(first_item(below));
         assert(common_prefix(first, key) >= node->depth);
         assert(symbol_at(key, node->depth) == symbol_of_child(node, i));
         assert(i == 0 || symbol_of_child(node, i - 1) < symbol_of_child(node, i));
+        (void)key;
         items += check_child(check, below, (size_t)node->depth + 1);
     }
     assert(items == node->items);

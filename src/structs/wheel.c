@@ -83,6 +83,13 @@ static size_t work_off(struct wheel *wheel, size_t budget, wheel_due_fn *due, vo
     return budget;
 }
 
+void wheel_visit_present(const struct wheel *wheel, wheel_due_fn *visit, void *context)
+{
+    const struct list *slot = &wheel->fine[(wheel->tick + 1) & (2 * WHEEL_SLOTS - 1)];
+    for (struct list *link = slot->next; link != slot; link = link->next)
+        visit(context, CONTAINER_OF(link, struct wheel_node, link));
+}
+
 /* Puts every node up for dealing anew, as seen from `tick`: after a jump too far to step over, and when the clock went
    back, so that nothing stands in a slot that was passed. */
 static void rebase(struct wheel *wheel, int64_t tick)

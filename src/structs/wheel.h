@@ -59,4 +59,8 @@ typedef void wheel_due_fn(void *context, struct wheel_node *node);
    more to do now, so call again soon. A node is never handed out before its deadline. */
 size_t wheel_advance(struct wheel *wheel, int64_t now_ms, size_t budget, wheel_due_fn *due, void *context);
 
+/* Visits the nodes of the tick that is going on, after wheel_advance has come to its end for now: the only ones whose
+   deadline may have come without their having been handed out. The callback must leave the wheel as it is. */
+void wheel_visit_present(const struct wheel *wheel, wheel_due_fn *visit, void *context);
+
 #endif
