@@ -127,8 +127,7 @@ static void change_all(struct call *call, change_fn *change, void *context)
     if (!prefix_collect(call, &listing, &query))
         return;
     while (!call->failed && listing_next(&listing, &listed)) {
-        struct ks_key key =
-            ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
+        struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
         if (!change(call, &key, context))
             continue;
@@ -163,7 +162,7 @@ struct new_value {
 static bool set_one(struct call *call, struct ks_key *key, void *context)
 {
     const struct new_value *new = context;
-    if (new->deadline_ms != KEEP_DEADLINE && new->deadline_ms <= call->now_ms) {
+    if (new->deadline_ms != KEEP_DEADLINE &&new->deadline_ms <= call->now_ms) {
         ks_delete(key);
         return true;
     }
@@ -206,8 +205,7 @@ void cmd_prefix_set(struct call *call)
     }
     if (call->argc == 5)
         new.deadline_ms = KEEP_DEADLINE;
-    else if (call->argc == 6 &&
-             !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
+    else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
         return;
     change_all(call, set_one, &new);
 }

@@ -106,8 +106,7 @@ static const struct command prefix_rows[] = {
         set_arguments),
     ROW("top", cmd_prefix_top, -2, READS, "Tells keys and memory by the next segments of the keys.", BY_MATCHES,
         top_arguments),
-    ROW("unlink", cmd_prefix_del, 3, WRITES, "Deletes the keys that begin with a prefix.", BY_MATCHES,
-        prefix_argument),
+    ROW("unlink", cmd_prefix_del, 3, WRITES, "Deletes the keys that begin with a prefix.", BY_MATCHES, prefix_argument),
     {0},
 };
 

@@ -74,7 +74,8 @@ static bool parse_top(struct call *call, struct top *top)
 /* How much of the key is in common within a group that begins behind `from`: up to the next separator, or all of it. */
 static size_t segment_end(const struct top *top, bytes key, size_t from)
 {
-    const char *found = from < key.len ? memmem(key.at + from, key.len - from, top->separator.at, top->separator.len) : NULL;
+    const char *found =
+        from < key.len ? memmem(key.at + from, key.len - from, top->separator.at, top->separator.len) : NULL;
     return found != NULL ? (size_t)(found - key.at) + top->separator.len : key.len;
 }
 
