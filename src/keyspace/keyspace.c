@@ -200,6 +200,8 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
         wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
     count_in(db, entry);
     key->entry = entry;
+    if (old == NULL && unlikely(atomic_load_explicit(&key->ks->tells_added, memory_order_relaxed)))
+        key->ks->observer.added(key->ks->observer.context, key->shard, ks_db_number(key), entry);
     return KS_OK;
 }
 
