@@ -10,6 +10,7 @@ struct call {
     struct executor *executor;
     const struct command *command;   /* the subcommand, if it is one */
     const struct command *container; /* the command that it is a subcommand of, or NULL */
+    uint32_t number;                 /* the command's, in the engine's table */
     const bytes *argv;               /* argv[0] is the command's name; slices of the transport's input */
     size_t argc;
     int64_t now_ms;
@@ -33,6 +34,7 @@ struct request {
     size_t argc;
     const struct command *command; /* NULL: unknown, or a subcommand is to be found */
     uint64_t hash;                 /* of its only or first key */
+    uint32_t number;               /* the command's; 0 when it is unknown */
     bool has_hash;
 };
 

@@ -18,8 +18,9 @@ static bool has_fixed_first_key(const struct command *command)
 
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
 {
-    const struct command *command = command_find(&engine->commands, argv[0]);
-    *request = (struct request){.argv = argv, .argc = argc, .command = command};
+    uint32_t number = 0;
+    const struct command *command = command_find_numbered(&engine->commands, argv[0], &number);
+    *request = (struct request){.argv = argv, .argc = argc, .command = command, .number = number};
     if (command != NULL && has_fixed_first_key(command) && (size_t)command->keys->index < argc) {
         request->hash = ks_hash(&engine->keyspace, argv[command->keys->index]);
         request->has_hash = true;
@@ -107,6 +108,7 @@ static bool resolve(struct call *call)
             return false;
         }
         call->container = call->command;
+        call->number = command_subnumber(call->number, call->container, subcommand);
         call->command = subcommand;
     }
     if (unlikely(!command_arity_fits(call->command, call->argc))) {
@@ -456,6 +458,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.executor = executor;
     call.command = request->command;
     call.container = NULL;
+    call.number = request->number;
     call.argv = request->argv;
     call.argc = request->argc;
     call.now_ms = executor->now_ms;

@@ -9,6 +9,7 @@ struct queued_call {
     struct queued_call *next;
     const struct command *command;
     const struct command *container;
+    uint32_t number; /* the command's */
     size_t argc;
     bytes argv[];
 };
@@ -36,7 +37,8 @@ static struct queued_call *copy_call(const struct call *call)
     struct queued_call *copy = mem_alloc(size);
     if (copy == NULL)
         return NULL;
-    *copy = (struct queued_call){.command = call->command, .container = call->container, .argc = call->argc};
+    *copy = (struct queued_call){
+        .command = call->command, .container = call->container, .number = call->number, .argc = call->argc};
     char *at = (char *)(copy->argv + call->argc);
     for (size_t i = 0; i < call->argc; i++) {
         if (ARG(i).len > 0)
@@ -116,6 +118,7 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     struct call call = *exec;
     call.command = queued->command;
     call.container = queued->container;
+    call.number = queued->number;
     call.argv = queued->argv;
     call.argc = queued->argc;
     call.keys.count = 0;
