@@ -25,7 +25,8 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     struct access_policy *access = &engine->keyspace.access;
     int policy = CFG_READ(config, maxmemory_policy);
     bool is_frequency = policy == CFG_POLICY_ALLKEYS_LFU || policy == CFG_POLICY_VOLATILE_LFU;
-    atomic_store_explicit(&access->is_frequency, is_frequency, memory_order_relaxed);
+    int kind = is_frequency ? ACCESS_FREQUENCY : policy == CFG_POLICY_ALLKEYS_S3FIFO ? ACCESS_QUEUE : ACCESS_TIME;
+    atomic_store_explicit(&access->kind, kind, memory_order_relaxed);
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
