@@ -43,6 +43,7 @@ enum command_flag {
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
+    CMD_LEAVES_MULTI = 1 << 30,  /* ends a transaction: possible inside MULTI even when memory is short */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for

@@ -33,13 +33,14 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     for (int i = 0; i < CFG_CLASS_COUNT; i++)
         atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
                               memory_order_relaxed);
+    room_follow(engine);
     return true;
 }
 
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
-                                        "client-output-buffer-limit"};
+                                        "client-output-buffer-limit", "maxmemory", "maxkeys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -78,10 +79,12 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
         command_table_free(&engine->commands);
         return false;
     }
+    room_init(&engine->room, threads);
     engine->keyspace.observer = (struct ks_observer){.removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
     if (engine->watches == NULL || !hook_configuration(engine)) {
         mem_free(engine->watches);
+        room_free(&engine->room);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;
@@ -100,6 +103,7 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    room_free(&engine->room);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
@@ -203,6 +207,7 @@ void engine_reset_stats(struct larder *engine)
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
     lock_give(&engine->executors_lock);
     ks_reset_counters(&engine->keyspace);
+    atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);
 }
 
@@ -226,6 +231,7 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     }
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
     sampler_run(engine);
     return has_more;
 }
@@ -233,6 +239,6 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
 size_t engine_used_memory(struct larder *engine)
 {
     struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes +
+    return figures.entry_bytes + figures.table_bytes + figures.eviction_bytes +
            atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
 }

@@ -162,6 +162,7 @@ struct ks_eviction_figures ks_measure_eviction(struct keyspace *ks)
             figures.queued[j] += s3->lines[j].live;
             figures.ghosts[j] += s3->ghosts.kinds[j].known;
         }
+        figures.state_bytes += evictor_bytes(evictor);
         figures.small_share += s3->small_share / (double)ks->shard_count;
         ks_leave(ks, shard, was_taken);
     }

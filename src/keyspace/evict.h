@@ -45,7 +45,7 @@ MUST_USE enum ks_evicted ks_evict(struct keyspace *ks, struct shard *shard, cons
 bool ks_order(struct keyspace *ks, struct shard *shard, size_t budget, int64_t now_ms);
 
 /* Locks one shard at a time, unless all are held. From now on memory is counted, until is_metered is set to false. */
-void ks_start_meter(struct keyspace *ks, size_t step);
+void ks_start_meter(struct keyspace *ks);
 
 /* Bytes of all shards, and of what waits to be freed. Any thread. */
 size_t ks_metered_bytes(const struct keyspace *ks);
@@ -54,8 +54,8 @@ size_t ks_metered_bytes(const struct keyspace *ks);
    been used since have no rank: they are all older than those that have. */
 void ks_start_bound(struct keyspace *ks);
 
-/* Keys that are there. Any thread. */
-size_t ks_bounded_keys(const struct keyspace *ks);
+/* Keys that are there, and reserved places. Any thread. */
+size_t ks_keys_and_places(const struct keyspace *ks);
 
 /* Any thread. Reserves `count` places for new keys if there are then no more than `most` keys and places. */
 MUST_USE bool ks_reserve_keys(struct keyspace *ks, size_t count, size_t most);
@@ -79,6 +79,7 @@ struct ks_eviction_figures {
     uint64_t ghost_hits[2]; /* keys that came back soon after they had been evicted from the small or main queue */
     size_t queued[2];       /* keys in the small and the main queue */
     size_t ghosts[2];       /* remembered keys that were evicted from them */
+    size_t state_bytes;     /* memory of queues and ghosts */
     double small_share;     /* of the small queue in all keys, as aimed at: mean of the shards */
 };
 

@@ -33,9 +33,8 @@ void meter_db(struct keyspace *ks, struct shard *shard, struct db *db)
         publish(ks, meter);
 }
 
-void ks_start_meter(struct keyspace *ks, size_t step)
+void ks_start_meter(struct keyspace *ks)
 {
-    atomic_store_explicit(&ks->meter_step, step, memory_order_relaxed);
     atomic_store_explicit(&ks->is_metered, true, memory_order_relaxed);
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];

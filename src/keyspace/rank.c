@@ -45,9 +45,10 @@ void rank_count_out(struct keyspace *ks, struct shard *shard, size_t keys)
     rank_publish(ks, shard);
 }
 
-size_t ks_bounded_keys(const struct keyspace *ks)
+size_t ks_keys_and_places(const struct keyspace *ks)
 {
-    return keys_of(atomic_load_explicit(&ks->key_places, memory_order_relaxed));
+    uint64_t places = atomic_load_explicit(&ks->key_places, memory_order_relaxed);
+    return keys_of(places) + reserved_of(places);
 }
 
 bool ks_reserve_keys(struct keyspace *ks, size_t count, size_t most)

@@ -187,7 +187,10 @@ void ks_reset_counters(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         bool was_taken = ks_enter(ks, &ks->shards[i]);
+        struct evictor *evictor = ks->shards[i].evictor;
         ks->shards[i].expired = 0;
+        memset(evictor->evicted, 0, sizeof(evictor->evicted));
+        memset(evictor->s3.ghost_hits, 0, sizeof(evictor->s3.ghost_hits));
         ks_leave(ks, &ks->shards[i], was_taken);
     }
 }
