@@ -44,6 +44,7 @@ enum command_flag {
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
+    CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for

@@ -22,6 +22,7 @@ static const struct cfg_choice_word maxmemory_policy_words[] = {
     {"allkeys-lru", CFG_POLICY_ALLKEYS_LRU},
     {"allkeys-lfu", CFG_POLICY_ALLKEYS_LFU},
     {"allkeys-random", CFG_POLICY_ALLKEYS_RANDOM},
+    {"allkeys-s3fifo", CFG_POLICY_ALLKEYS_S3FIFO},
     {"noeviction", CFG_POLICY_NOEVICTION},
     {NULL, 0},
 };

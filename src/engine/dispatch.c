@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/room.h"
 #include "engine/transaction.h"
 
 /* A command whose keys are one, at a fixed place, can be hashed before anything else is known. */
@@ -141,8 +142,7 @@ static bool is_permitted(struct call *call)
     return true;
 }
 
-/* What a call is about to do: EXEC does what is queued. */
-static uint32_t effective_flags(const struct call *call)
+uint32_t call_effective_flags(const struct call *call)
 {
     uint32_t flags = call_flags(call);
     return flags & CMD_RUNS_QUEUE ? flags | transaction_flags(call->session) : flags;
@@ -154,7 +154,7 @@ static bool is_held_back(const struct call *call)
     if (!call->session->transport->is_network || !engine_is_paused(call->engine, call->now_ms))
         return false;
     return atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed) == PAUSE_ALL ||
-           (effective_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+           (call_effective_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 
 /* How many keys there are in these ranges. */
@@ -261,6 +261,27 @@ void shard_set_unlock(struct executor *executor)
     for_shard_set(executor, ks_unlock);
 }
 
+/* The keys ever added to the shards of the set, by either of the two functions that mark new ones. */
+static size_t sum_added(struct executor *executor, size_t (*mark)(struct shard *))
+{
+    struct keyspace *ks = &executor->engine->keyspace;
+    size_t added = 0;
+    for (size_t word = 0; word < shard_set_words(executor); word++)
+        for (uint64_t bits = executor->shard_set[word]; bits != 0; bits &= bits - 1)
+            added += mark(&ks->shards[word * 64 + (size_t)__builtin_ctzll(bits)]);
+    return added;
+}
+
+size_t shard_set_begin_adding(struct executor *executor)
+{
+    return sum_added(executor, ks_begin_adding);
+}
+
+size_t shard_set_end_adding(struct executor *executor)
+{
+    return sum_added(executor, ks_end_adding);
+}
+
 static void add_shards(struct call *call, size_t key_count)
 {
     const struct keyspace *ks = &call->engine->keyspace;
@@ -277,12 +298,39 @@ bool call_add_shards(struct call *call)
     return true;
 }
 
+static bool is_missing(struct call *call, bytes name)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    uint64_t hash = ks_hash(ks, name);
+    struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
+    ks_lock(ks, shard);
+    bool is_there = ks_find_unchanged(ks, call_db(call), name, hash, call->now_ms).entry != NULL;
+    ks_unlock(ks, shard);
+    return !is_there;
+}
+
+size_t call_count_new_keys(struct call *call)
+{
+    struct key_range ranges[KEY_RANGES_MAX];
+    int range_count = call->command->flags & CMD_DENYOOM && call->command->keys != NULL
+                          ? command_keys(call->command, call->argv, call->argc, ranges)
+                          : 0;
+    size_t count = 0;
+    for (int i = 0; i < range_count; i++)
+        for (size_t j = 0; j < ranges[i].count && !(ranges[i].spec->flags & KEY_RO); j++)
+            count += is_missing(call, ARG(ranges[i].first + j * ranges[i].step));
+    return count;
+}
+
 /* ---- Running ---- */
 
-/* Runs the handler; the shards of the call's keys are locked. */
-static void run_handler(struct call *call)
+/* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
+static void run_handler(struct call *call, struct shard *only)
 {
-    call->command->run(call);
+    if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
+        room_run(call, only);
+    else
+        call->command->run(call);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
@@ -294,7 +342,7 @@ static void run_with_keys(struct call *call, size_t key_count)
     for (size_t i = 0; key_count > 1 && i < key_count; i++)
         ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
     shard_set_lock(call->executor);
-    run_handler(call);
+    run_handler(call, NULL);
     shard_set_unlock(call->executor);
 }
 
@@ -305,7 +353,7 @@ static void run_general(struct call *call)
     if (!hash_keys(call, &key_count))
         reply_no_memory(call);
     else if (key_count == 0)
-        run_handler(call);
+        call->command->run(call);
     else
         run_with_keys(call, key_count);
     give_back_hash_room(call->executor);
@@ -320,7 +368,7 @@ static void run_single(struct call *call, const struct request *request)
     call->first_hash = request->hash;
     call->key_hashes = &call->first_hash;
     ks_lock(ks, shard);
-    run_handler(call);
+    run_handler(call, shard);
     ks_unlock(ks, shard);
 }
 
@@ -337,12 +385,12 @@ static void run_locked(struct call *call, const struct request *request)
         run_single(call, request);
     } else if (command->flags & CMD_ALL_SHARDS) {
         ks_lock_all(&call->engine->keyspace);
-        run_handler(call);
+        call->command->run(call);
         ks_unlock_all(&call->engine->keyspace);
     } else if (command->keys != NULL) {
         run_general(call);
     } else {
-        run_handler(call);
+        call->command->run(call);
     }
 }
 
@@ -350,7 +398,7 @@ void call_run_nested(struct call *call)
 {
     size_t key_count;
     if (hash_keys(call, &key_count))
-        run_handler(call);
+        run_handler(call, NULL);
     else
         reply_no_memory(call);
     stat_add(&call->executor->stats.commands, 1);
@@ -412,13 +460,22 @@ static bool is_in_place(struct call *call)
     return true;
 }
 
-/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
-static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+/* Memory is short. EXEC is refused as a whole. */
+static void refuse_for_memory(struct call *call)
 {
-    if (!is_acceptable || !is_in_place(call)) {
-        refuse(call);
-        return RUN_DONE;
+    if (call->command->flags & CMD_RUNS_QUEUE) {
+        transaction_drop(call->session);
+        reply_error(call, "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > "
+                          "'maxmemory'.");
+    } else {
+        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
     }
+    refuse(call);
+}
+
+/* A call that may run, unless it has to wait or be queued. */
+static enum run_result run_placed(struct call *call, const struct request *request)
+{
     if (is_held_back(call))
         return RUN_POSTPONED;
     if ((call->session->modes & MODE_MULTI) && !transaction_lets_through(call)) {
@@ -428,6 +485,24 @@ static enum run_result run_guarded(struct call *call, const struct request *requ
         run_call(call, request);
     }
     return RUN_DONE;
+}
+
+/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
+static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+{
+    if (!is_acceptable || !is_in_place(call)) {
+        refuse(call);
+        return RUN_DONE;
+    }
+    if (!(atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY))
+        return run_placed(call, request);
+    if (!room_make(call)) {
+        refuse_for_memory(call);
+        return RUN_DONE;
+    }
+    enum run_result result = run_placed(call, request);
+    room_leave(call->executor);
+    return result;
 }
 
 /* CLIENT REPLY SKIP silences exactly the next command. */

@@ -26,7 +26,8 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     struct access_policy *access = &engine->keyspace.access;
     int policy = CFG_READ(config, maxmemory_policy);
     bool is_frequency = policy == CFG_POLICY_ALLKEYS_LFU || policy == CFG_POLICY_VOLATILE_LFU;
-    atomic_store_explicit(&access->is_frequency, is_frequency, memory_order_relaxed);
+    int kind = is_frequency ? ACCESS_FREQUENCY : policy == CFG_POLICY_ALLKEYS_S3FIFO ? ACCESS_QUEUE : ACCESS_TIME;
+    atomic_store_explicit(&access->kind, kind, memory_order_relaxed);
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
@@ -37,14 +38,15 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
     engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
     atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
+    room_follow(engine);
     return true;
 }
 
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {
-        "maxmemory-policy",           "lfu-log-factor",        "lfu-decay-time", "loglevel",
-        "client-output-buffer-limit", "notify-keyspace-events"};
+        "maxmemory-policy",       "lfu-log-factor", "lfu-decay-time", "loglevel", "client-output-buffer-limit",
+        "notify-keyspace-events", "maxmemory",      "maxkeys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -83,11 +85,13 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
         command_table_free(&engine->commands);
         return false;
     }
+    room_init(&engine->room, threads);
     engine->keyspace.observer =
         (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
     if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
         mem_free(engine->watches);
+        room_free(&engine->room);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;
@@ -107,6 +111,7 @@ void engine_free(struct larder *engine)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
     pubsub_free(&engine->pubsub);
+    room_free(&engine->room);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
@@ -219,6 +224,7 @@ void engine_reset_stats(struct larder *engine)
     lock_give(&engine->executors_lock);
     atomic_store_explicit(&engine->slow_readers, 0, memory_order_relaxed);
     ks_reset_counters(&engine->keyspace);
+    atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);
 }
 
@@ -242,6 +248,7 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     }
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
     sampler_run(engine);
     return has_more;
 }
@@ -249,6 +256,6 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
 size_t engine_used_memory(struct larder *engine)
 {
     struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes +
+    return figures.entry_bytes + figures.table_bytes + figures.eviction_bytes +
            atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
 }

@@ -8,6 +8,7 @@
 #include "engine/command.h"
 #include "engine/config.h"
 #include "engine/pubsub.h"
+#include "engine/room.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/watch.h"
@@ -51,6 +52,7 @@ struct executor {
     uint64_t *key_hashes; /* of the running command, when it has more than one key */
     size_t key_hashes_capacity;
     uint64_t *shard_set; /* bitmap of the shards that the running command, or the transaction around it, locked */
+    struct room_share room; /* what the running request holds */
     struct executor_stats stats;
 };
 
@@ -69,7 +71,8 @@ struct host {
 
 /* What concerns every request, whoever sends it; while the word is 0, plain sessions' requests go the short way. */
 enum gate {
-    GATE_PAUSE = 1 << 0, /* CLIENT PAUSE may hold requests back */
+    GATE_PAUSE = 1 << 0,  /* CLIENT PAUSE may hold requests back */
+    GATE_MEMORY = 1 << 1, /* maxmemory or maxkeys is set */
 };
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
@@ -97,6 +100,8 @@ struct larder {
     struct executor_stats retired; /* executors_lock: sums of executors that are gone, and resets (negative) */
 
     struct sampler sampler; /* has its own lock */
+
+    struct room room; /* maxmemory, maxkeys */
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
