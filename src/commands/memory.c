@@ -12,12 +12,13 @@ struct memory_figures memory_measure(struct larder *engine)
     struct memory_figures figures = {
         .entries = data.entry_bytes,
         .tables = data.table_bytes + data.prefix_bytes,
+        .eviction = data.eviction_bytes,
         .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
         .clients = session_measure(&engine->sessions).memory,
         .resident = mem_resident_bytes(),
         .keys = data.keys,
     };
-    figures.used = figures.entries + figures.tables + figures.flushed + figures.clients;
+    figures.used = figures.entries + figures.tables + figures.eviction + figures.flushed + figures.clients;
     figures.peak = sampler_note_memory(&engine->sampler, figures.used);
     return figures;
 }

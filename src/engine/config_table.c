@@ -16,15 +16,11 @@ static const struct cfg_choice_word loglevel_words[] = {
 };
 
 static const struct cfg_choice_word maxmemory_policy_words[] = {
-    {"volatile-lru", CFG_POLICY_VOLATILE_LRU},
-    {"volatile-lfu", CFG_POLICY_VOLATILE_LFU},
-    {"volatile-random", CFG_POLICY_VOLATILE_RANDOM},
-    {"volatile-ttl", CFG_POLICY_VOLATILE_TTL},
-    {"allkeys-lru", CFG_POLICY_ALLKEYS_LRU},
-    {"allkeys-lfu", CFG_POLICY_ALLKEYS_LFU},
-    {"allkeys-random", CFG_POLICY_ALLKEYS_RANDOM},
-    {"noeviction", CFG_POLICY_NOEVICTION},
-    {NULL, 0},
+    {"volatile-lru", CFG_POLICY_VOLATILE_LRU},       {"volatile-lfu", CFG_POLICY_VOLATILE_LFU},
+    {"volatile-random", CFG_POLICY_VOLATILE_RANDOM}, {"volatile-ttl", CFG_POLICY_VOLATILE_TTL},
+    {"allkeys-lru", CFG_POLICY_ALLKEYS_LRU},         {"allkeys-lfu", CFG_POLICY_ALLKEYS_LFU},
+    {"allkeys-random", CFG_POLICY_ALLKEYS_RANDOM},   {"allkeys-s3fifo", CFG_POLICY_ALLKEYS_S3FIFO},
+    {"noeviction", CFG_POLICY_NOEVICTION},           {NULL, 0},
 };
 
 static const struct cfg_choice_word prefix_index_words[] = {

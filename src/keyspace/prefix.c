@@ -151,6 +151,7 @@ enum ks_status ks_build_prefixes(struct keyspace *ks, struct shard *shard, size_
             return KS_NO_MEMORY;
         else
             is_done &= db->prefixes->is_complete;
+        ks_meter(ks, shard, db);
     }
     if (is_done)
         atomic_store_explicit(&shard->prefix_version, version, memory_order_relaxed);

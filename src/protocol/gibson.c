@@ -86,8 +86,8 @@ static bytes take_token(bytes *payload, size_t most)
     return token;
 }
 
-/* Adds what the payload has of the operation's parts, up to one that is missing or empty; an optional one counts as given
-   when there is a space for it. */
+/* Adds what the payload has of the operation's parts, up to one that is missing or empty; an optional one counts as
+   given when there is a space for it. */
 static bool add_parts(const struct operation *operation, bytes payload, struct resp_args *args,
                       const struct gibson_limits *limits)
 {

@@ -235,7 +235,7 @@ static void flush(struct world *world, size_t db)
 static void swap(struct world *world, size_t a, size_t b)
 {
     for (size_t i = 0; i < world->ks.shard_count; i++)
-        ks_swap(&world->ks.shards[i], a, b);
+        ks_swap(&world->ks, &world->ks.shards[i], a, b);
     for (size_t i = 0; i < KEYS && a != b; i++) {
         struct expected saved = *expected(world, a, i);
         *expected(world, a, i) = *expected(world, b, i);
@@ -654,7 +654,7 @@ static void use_is_remembered(void **state)
     ks_touch(&key, world.now_ms + 60000);
     assert_int_equal(ks_idle_seconds(&key, world.now_ms + 100000), 40);
 
-    atomic_store(&world.ks.access.is_frequency, true);
+    atomic_store(&world.ks.access.kind, ACCESS_FREQUENCY);
     ks_delete(&key);
     assert_int_equal(ks_put_string(&key, BYTES("v"), STRING_EMBSTR, NO_DEADLINE, world.now_ms), KS_OK);
     assert_int_equal(ks_frequency(&key, world.now_ms), 5);
