@@ -195,35 +195,59 @@ void ks_reset_counters(struct keyspace *ks)
     }
 }
 
+/* What is found in one database of a shard. */
+struct check {
+    size_t keys;
+    size_t with_deadline;
+    size_t entry_bytes;
+    size_t ranked;
+    size_t queued;
+    __int128 deadline_sum_ms;
+};
+
 static void check_entry(void *context, void *item)
 {
-    struct ks_figures *figures = context;
+    struct check *check = context;
     struct entry *entry = item;
-    figures->keys++;
-    figures->entry_bytes += entry_bytes(entry);
+    check->keys++;
+    check->entry_bytes += entry_bytes(entry);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
-        figures->with_deadline++;
-        figures->deadline_sum_ms += entry_deadline_ms(entry);
+        check->with_deadline++;
+        check->deadline_sum_ms += entry_deadline_ms(entry);
         assert(!list_is_empty(&entry_deadline_node(entry)->link));
     }
+    if (entry->flags & ENTRY_HAS_RANK) {
+        check->ranked++;
+        assert(entry_of_rank(entry_rank(entry)) == entry);
+        assert(!list_is_empty(&entry_rank(entry)->link));
+    }
+    check->queued += (entry->flags & ENTRY_IS_QUEUED) != 0;
+}
+
+static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
+{
+    struct check check = {0};
+    ks_visit_shard(ks, shard, (size_t)(db - shard->dbs), check_entry, &check);
+    ht_check(&db->keys, ks_hash_entry, ks);
+    assert(check.keys == db->keys.used);
+    assert(check.with_deadline == db->with_deadline);
+    assert(check.entry_bytes == db->entry_bytes);
+    assert(check.deadline_sum_ms == db->deadline_sum_ms);
+    assert(check.ranked == db->ranked);
+    assert(check.queued == db->queued[S3_SMALL] + db->queued[S3_MAIN]);
+    assert(!atomic_load_explicit(&ks->is_metered, memory_order_relaxed) || db->metered_bytes == db_bytes(db));
+    (void)check;
 }
 
 void ks_check(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
-        for (size_t j = 0; j < ks->db_count; j++) {
-            struct db *db = &shard->dbs[j];
-            struct ks_figures figures = {0};
-            ks_visit_shard(ks, shard, j, check_entry, &figures);
-            bool was_taken = ks_enter(ks, shard);
-            ht_check(&db->keys, ks_hash_entry, ks);
-            assert(figures.keys == db->keys.used);
-            assert(figures.with_deadline == db->with_deadline);
-            assert(figures.entry_bytes == db->entry_bytes);
-            assert(figures.deadline_sum_ms == db->deadline_sum_ms);
-            (void)db;
-            ks_leave(ks, shard, was_taken);
-        }
+        bool was_taken = ks_enter(ks, shard);
+        for (size_t j = 0; j < ks->db_count; j++)
+            check_db(ks, shard, &shard->dbs[j]);
+        s3_check(ks, shard);
+        rank_check(ks, shard);
+        ks_leave(ks, shard, was_taken);
     }
 }
