@@ -89,13 +89,14 @@ static void write_clients(struct info *info)
                        "client_recent_max_output_buffer:%zu\r\n"
                        "blocked_clients:0\r\n"
                        "tracking_clients:0\r\n"
-                       "pubsub_clients:0\r\n"
+                       "pubsub_clients:%zu\r\n"
                        "watching_clients:0\r\n"
                        "clients_in_timeout_table:0\r\n"
                        "total_watched_keys:0\r\n"
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
-                       clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output);
+                       clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
+                       clients.subscribed);
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */
@@ -270,6 +271,7 @@ static void write_stats(struct info *info)
     struct executor_stats stats = engine_stats(info->engine);
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
     struct rates rates = sampler_rates(&info->engine->sampler);
+    const struct pubsub *pubsub = &info->engine->pubsub;
     struct ks_eviction_figures eviction = ks_measure_eviction(&info->engine->keyspace);
     int64_t total_exceeded_ms;
     int64_t exceeded_ms = room_exceeded_ms(&info->engine->room, &total_exceeded_ms);
@@ -302,9 +304,9 @@ static void write_stats(struct info *info)
                        (unsigned long long)count_evicted(&eviction), (long long)total_exceeded_ms,
                        (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
-                       "pubsub_channels:0\r\n"
-                       "pubsub_patterns:0\r\n"
-                       "pubsubshard_channels:0\r\n"
+                       "pubsub_channels:%zu\r\n"
+                       "pubsub_patterns:%zu\r\n"
+                       "pubsubshard_channels:%zu\r\n"
                        "latest_fork_usec:0\r\n"
                        "total_forks:0\r\n"
                        "migrate_cached_sockets:0\r\n"
@@ -322,8 +324,10 @@ static void write_stats(struct info *info)
                        "total_writes_processed:%llu\r\n"
                        "client_query_buffer_limit_disconnections:%llu\r\n"
                        "client_output_buffer_limit_disconnections:%llu\r\n",
-                       stat(&stats.error_replies), stat(&stats.reads), stat(&stats.writes),
-                       stat(&stats.query_limit_disconnections), stat(&stats.output_limit_disconnections));
+                       pubsub_topics(pubsub, TOPIC_CHANNEL), pubsub_topics(pubsub, TOPIC_PATTERN),
+                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
+                       stat(&stats.writes), stat(&stats.query_limit_disconnections),
+                       stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */

@@ -6,7 +6,7 @@
 /* Finds the key of a subcommand; replies null and returns false when there is none. */
 static bool find_object(struct call *call, struct ks_key *key)
 {
-    call_key_look(call, 2, key);
+    call_key_inspect(call, 2, key);
     if (key->entry == NULL)
         reply_null(call);
     return key->entry != NULL;

@@ -13,7 +13,8 @@
 static bool has_fixed_first_key(const struct command *command)
 {
     const struct key_spec *spec = command->keys;
-    return spec != NULL && spec->begin == KEYS_BEGIN_AT_INDEX && spec->find == KEYS_IN_RANGE;
+    return spec != NULL && spec->begin == KEYS_BEGIN_AT_INDEX && spec->find == KEYS_IN_RANGE &&
+           !(spec->flags & KEY_NOT_KEY);
 }
 
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
@@ -188,13 +189,24 @@ static void give_back_hash_room(struct executor *executor)
     executor->key_hashes_capacity = 0;
 }
 
+/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
+static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
+{
+    int found = command_keys(call->command, call->argv, call->argc, ranges);
+    int kept = 0;
+    for (int i = 0; i < found; i++)
+        if (!(ranges[i].spec->flags & KEY_NOT_KEY))
+            ranges[kept++] = ranges[i];
+    return kept;
+}
+
 /* Finds a call's keys and hashes those of all ranges, one range after the other, into the executor's room. No keys, or
    arguments that the handler will refuse: *key_count is 0. False when there is no memory. */
 static bool hash_keys(struct call *call, size_t *key_count)
 {
     struct key_range ranges[KEY_RANGES_MAX];
-    int range_count = command_keys(call->command, call->argv, call->argc, ranges);
-    *key_count = range_count > 0 ? count_keys(ranges, range_count) : 0;
+    int range_count = find_keys(call, ranges);
+    *key_count = count_keys(ranges, range_count);
     if (*key_count == 0)
         return true;
     if (!ensure_hash_room(call->executor, *key_count))
@@ -415,12 +427,34 @@ static void refuse(struct call *call)
     stat_add(&call->executor->stats.unexpected_errors, 1);
 }
 
+/* In RESP2 a client with subscriptions can't tell a reply from a message, and so may say little. */
+static bool is_deaf_to(const struct call *call)
+{
+    return (call->session->modes & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
+           atomic_load_explicit(&call->session->protocol, memory_order_relaxed) == 2;
+}
+
+static void refuse_subscriber(struct call *call)
+{
+    char name[128];
+    command_full_name(call->container, call->command, name, sizeof(name));
+    reply_error_format(
+        call,
+        "%s Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed "
+        "in this context",
+        call_flags(call) & CMD_RUNS_QUEUE ? "EXECABORT Transaction discarded because of:" : "ERR", name);
+}
+
 /* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
    replied. */
 static bool is_in_place(struct call *call)
 {
     if ((call->session->modes & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    if (is_deaf_to(call)) {
+        refuse_subscriber(call);
         return false;
     }
     return true;
@@ -485,8 +519,9 @@ static void conclude(struct session *session)
 {
     if (session->modes & MODE_SKIPS)
         follow_client_reply(session);
-    if (session->modes & MODE_LISTENS)
-        inbox_drain(session, SIZE_MAX);
+    if (session->modes & MODES_LISTENING)
+        inbox_settle(session);
+    session->modes &= ~(unsigned)MODE_LEAVES;
 }
 
 enum run_result request_run(struct session *session, const struct request *request)
@@ -504,8 +539,8 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
-    if (session->modes & MODE_LISTENS)
-        inbox_drain(session, SIZE_MAX);
+    if (session->modes & MODES_LISTENING)
+        inbox_settle(session);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
     unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
     if (likely(state == 0) && likely(is_acceptable))
@@ -566,11 +601,18 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
     return true;
 }
 
-void call_key_look(struct call *call, size_t argument, struct ks_key *key)
+void call_key_inspect(struct call *call, size_t argument, struct ks_key *key)
 {
     call_key_peek(call, argument, key);
     struct executor_stats *stats = &call->executor->stats;
     stat_add(key->entry != NULL ? &stats->hits : &stats->misses, 1);
+}
+
+void call_key_look(struct call *call, size_t argument, struct ks_key *key)
+{
+    call_key_inspect(call, argument, key);
+    if (key->entry == NULL)
+        call_event(call, CFG_NOTIFY_KEY_MISS, "keymiss", key);
 }
 
 bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)

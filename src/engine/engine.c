@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/changes.h"
+#include "engine/notify.h"
 
 enum { SHARDS_PER_THREAD = 8 };
 
@@ -33,14 +34,19 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     for (int i = 0; i < CFG_CLASS_COUNT; i++)
         atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
                               memory_order_relaxed);
+    int events = CFG_READ(config, notify_keyspace_events);
+    atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
+    engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
+    atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
     room_follow(engine);
     return true;
 }
 
 static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
-                                        "client-output-buffer-limit", "maxmemory", "maxkeys"};
+    static const char *const names[] = {
+        "maxmemory-policy",       "lfu-log-factor", "lfu-decay-time", "loglevel", "client-output-buffer-limit",
+        "notify-keyspace-events", "maxmemory",      "maxkeys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -80,9 +86,10 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
         return false;
     }
     room_init(&engine->room, threads);
-    engine->keyspace.observer = (struct ks_observer){.removed = changes_removed, .context = engine};
+    engine->keyspace.observer =
+        (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine)) {
+    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
         mem_free(engine->watches);
         room_free(&engine->room);
         ks_free(&engine->keyspace);
@@ -103,6 +110,7 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    pubsub_free(&engine->pubsub);
     room_free(&engine->room);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
@@ -118,6 +126,14 @@ void engine_set_gate(struct larder *engine, enum gate gate, bool is_set)
         atomic_fetch_or_explicit(&engine->gates, gate, memory_order_relaxed);
     else
         atomic_fetch_and_explicit(&engine->gates, ~(unsigned)gate, memory_order_relaxed);
+}
+
+void engine_set_interest(struct larder *engine, enum interest interest, bool is_set)
+{
+    if (is_set)
+        atomic_fetch_or_explicit(&engine->interest, interest, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&engine->interest, ~(unsigned)interest, memory_order_relaxed);
 }
 
 void engine_wake_workers(struct larder *engine)
@@ -206,6 +222,7 @@ void engine_reset_stats(struct larder *engine)
         stat_add(stat_at(&engine->retired, i), -atomic_load_explicit(stat_at(&sums, i), memory_order_relaxed));
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
     lock_give(&engine->executors_lock);
+    atomic_store_explicit(&engine->slow_readers, 0, memory_order_relaxed);
     ks_reset_counters(&engine->keyspace);
     atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);

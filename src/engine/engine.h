@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/command.h"
 #include "engine/config.h"
+#include "engine/pubsub.h"
 #include "engine/room.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
@@ -76,7 +77,8 @@ enum gate {
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0, /* the shard has watched keys */
+    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
@@ -104,6 +106,8 @@ struct larder {
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
     struct watch_table *watches; /* by shard, under its lock */
+    struct pubsub pubsub;        /* has its own locks */
+    _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -132,6 +136,8 @@ void engine_free(struct larder *engine);
 
 /* Opens or closes a gate, on any thread. */
 void engine_set_gate(struct larder *engine, enum gate gate, bool is_set);
+/* The same for an interest in all keys. */
+void engine_set_interest(struct larder *engine, enum interest interest, bool is_set);
 
 void engine_wake_workers(struct larder *engine);
 

@@ -172,11 +172,13 @@ static bool is_touched(const struct call *call)
 
 static void run_queue(struct call *exec, const struct transaction *transaction)
 {
+    exec->session->modes |= MODE_EXEC;
     reply_array(exec, transaction->count);
     for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
         call_run_nested(&call);
     }
+    exec->session->modes &= ~(unsigned)MODE_EXEC;
 }
 
 void transaction_run(struct call *call)

@@ -253,15 +253,16 @@ static enum ks_status add_entry(struct ks_key *key, struct entry *entry, int64_t
 static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms, int64_t now_ms)
 {
     struct db *db = key->db;
+    bool is_new = key->entry == NULL;
     enum ks_status status = KS_OK;
     if (entry->flags & ENTRY_HAS_DEADLINE)
         status = ensure_wheel(db);
     if ((entry->flags & ENTRY_HAS_RANK) && !rank_prepare(db))
         status = KS_NO_MEMORY;
-    if (status == KS_OK && key->entry != NULL)
-        replace_entry(key, entry);
-    else if (status == KS_OK)
+    if (status == KS_OK && is_new)
         status = add_entry(key, entry, now_ms);
+    else if (status == KS_OK)
+        replace_entry(key, entry);
     if (status == KS_OK) {
         if (entry->flags & ENTRY_HAS_DEADLINE)
             wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
@@ -269,6 +270,8 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
         key->entry = entry;
     }
     ks_meter(key->ks, key->shard, db);
+    if (status == KS_OK && is_new && unlikely(atomic_load_explicit(&key->ks->tells_added, memory_order_relaxed)))
+        key->ks->observer.added(key->ks->observer.context, key->shard, ks_db_number(key), entry);
     return status;
 }
 

@@ -66,10 +66,11 @@ struct access_policy {
     _Atomic int decay_minutes;
 };
 
-/* Who must hear of keys that go by themselves. Called under the shard's lock, before the entry is taken out; must not
-   change the shard. */
+/* Who must hear of keys that go by themselves, and may want to hear of keys that are new. Called under the shard's
+   lock, before the entry is taken out, or after it was put in; must not change the shard. */
 enum ks_removal { KS_EXPIRED, KS_EVICTED };
 struct ks_observer {
+    void (*added)(void *context, struct shard *shard, size_t db, const struct entry *entry);
     void (*removed)(void *context, struct shard *shard, size_t db, const struct entry *entry, uint64_t hash,
                     enum ks_removal why);
     void *context;
@@ -84,6 +85,7 @@ struct keyspace {
     struct shard *shards;
     struct access_policy access;
     struct ks_observer observer; /* fixed before the first key; `removed` NULL: nobody */
+    _Atomic bool tells_added;    /* the observer wants to hear of new keys; any thread sets it */
 
     _Atomic bool is_metered;       /* `used_bytes` is kept up to date */
     _Atomic size_t meter_step;     /* bytes that a shard may keep to itself */
