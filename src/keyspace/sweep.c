@@ -167,9 +167,20 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->deadline_sum_ms += db->deadline_sum_ms;
 }
 
+/* Where a bound is kept, the shards are looked at in one moment: one after the other could show more keys, or memory,
+   than there ever were at once. */
+static bool must_freeze(struct keyspace *ks, int db)
+{
+    bool is_limited = is_bounded(ks) || (db == KS_ALL_DBS && atomic_load_explicit(&ks->is_metered, memory_order_relaxed));
+    return is_limited && !ks_is_locked(&ks->shards[0]);
+}
+
 struct ks_figures ks_measure(struct keyspace *ks, int db)
 {
     struct ks_figures figures = {0};
+    bool is_frozen = must_freeze(ks, db);
+    if (is_frozen)
+        ks_lock_all(ks);
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
         bool was_taken = ks_enter(ks, shard);
@@ -180,6 +191,8 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
         figures.expired += shard->expired;
         ks_leave(ks, shard, was_taken);
     }
+    if (is_frozen)
+        ks_unlock_all(ks);
     return figures;
 }
 
