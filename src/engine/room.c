@@ -199,9 +199,10 @@ static enum relief relieve(const struct reliever *reliever, size_t most)
         bool has_garbage = load(&engine->keyspace.garbage_bytes) > 0;
         bool is_garbage_left = has_garbage && !ks_reclaim(&engine->keyspace, RECLAIMED_AT_ONCE);
         if (!is_garbage_left && evict_somewhere(reliever, &rule) == KS_EVICTED_NONE) {
-            if (has_garbage && used_bytes(engine) > most) /* another thread has it in hand */
-                return RELIEF_LATER;
-            return used_bytes(engine) > most ? RELIEF_NONE : RELIEF_DONE;
+            if (used_bytes(engine) <= most)
+                return RELIEF_DONE;
+            /* what is garbage now is in another thread's hand */
+            return load(&engine->keyspace.garbage_bytes) > 0 ? RELIEF_LATER : RELIEF_NONE;
         }
         if (step == 1)
             start_ns = clock_monotonic_ns();
