@@ -1,7 +1,7 @@
-/* Publish and subscribe on many threads at once: several publish, others subscribe and unsubscribe meanwhile, by sessions
-   and by connections in memory. Nothing is lost or received twice, each publisher's messages arrive in its order, all
-   subscribers of a channel see one order, and nothing arrives after the end of a subscription was confirmed. The thread
-   sanitizer watches. */
+/* Publish and subscribe on many threads at once: several publish, others subscribe and unsubscribe meanwhile, by
+   sessions and by connections in memory. Nothing is lost or received twice, each publisher's messages arrive in its
+   order, all subscribers of a channel see one order, and nothing arrives after the end of a subscription was confirmed.
+   The thread sanitizer watches. */
 #include "embedding.h"
 
 #include <pthread.h>
@@ -16,9 +16,18 @@ enum {
     READ_SIZE = 64 * 1024,
 };
 
+/* cmocka's assertions are for the main thread. */
+#define DEMAND(condition)                                                      \
+    do {                                                                       \
+        if (!(condition)) {                                                    \
+            fprintf(stderr, "# not so: %s (line %d)\n", #condition, __LINE__); \
+            abort();                                                           \
+        }                                                                      \
+    } while (0)
+
 struct shared {
     larder *engine;
-    atomic_bool is_over; /* nothing is published any more */
+    atomic_bool is_over;  /* nothing is published any more */
     atomic_llong counted; /* receivers, as the replies to PUBLISH say */
     atomic_llong received;
     atomic_int ready; /* steady listeners that have subscribed */
@@ -35,12 +44,12 @@ struct party {
     struct shared *shared;
     int index;
     struct random random;
-    larder_session *session;       /* of a listener: one of the two */
+    larder_session *session; /* of a listener: one of the two */
     larder_connection *connection;
     bool is_subscribed[CHANNELS];
     bool is_subscribed_to_pattern;
-    int last[2][PUBLISHERS];       /* number of the last message of each publisher, by channel and by pattern */
-    struct stamp *seen[CHANNELS];  /* steady listeners: everything, in order */
+    int last[2][PUBLISHERS];      /* number of the last message of each publisher, by channel and by pattern */
+    struct stamp *seen[CHANNELS]; /* steady listeners: everything, in order */
     int seen_count[CHANNELS];
     char *input; /* of a connection: bytes of a message that is not complete */
     size_t input_len;
@@ -54,7 +63,7 @@ static void publish_all(struct party *self)
         snprintf(channel, sizeof(channel), "c%d", (int)between(&self->random, 0, CHANNELS - 1));
         snprintf(payload, sizeof(payload), "%d %d", self->index, number);
         larder_reply *reply = larder_command(self->session, "PUBLISH", channel, payload, NULL);
-        assert_int_equal(reply->type, LARDER_INTEGER);
+        DEMAND(reply->type == LARDER_INTEGER);
         atomic_fetch_add(&self->shared->counted, reply->integer);
         larder_reply_free(reply);
     }
@@ -75,13 +84,13 @@ static void take_message(struct party *self, bool is_pattern, const char *channe
 {
     struct stamp stamp;
     int channel_index = channel[1] - '0';
-    assert_int_equal(sscanf(payload, "%d %d", &stamp.publisher, &stamp.number), 2);
-    assert_in_range(channel_index, 0, CHANNELS - 1);
-    assert_true(is_pattern ? self->is_subscribed_to_pattern : self->is_subscribed[channel_index]);
+    DEMAND(sscanf(payload, "%d %d", &stamp.publisher, &stamp.number) == 2);
+    DEMAND(channel_index >= 0 && channel_index <= CHANNELS - 1);
+    DEMAND(is_pattern ? self->is_subscribed_to_pattern : self->is_subscribed[channel_index]);
     int *last = &self->last[is_pattern][stamp.publisher];
     int *other = &self->last[!is_pattern][stamp.publisher];
-    assert_true(stamp.number > *last);   /* once, and in its order */
-    assert_true(stamp.number >= *other); /* in which the other kind is no exception */
+    DEMAND(stamp.number > *last);   /* once, and in its order */
+    DEMAND(stamp.number >= *other); /* in which the other kind is no exception */
     *last = stamp.number;
     atomic_fetch_add(&self->shared->received, 1);
     if (self->seen[channel_index] != NULL)
@@ -92,11 +101,11 @@ static void take_message(struct party *self, bool is_pattern, const char *channe
 static void take_words(struct party *self, const char *const *words, size_t count)
 {
     if (count == 4) {
-        assert_string_equal(words[0], "pmessage");
+        DEMAND(strcmp(words[0], "pmessage") == 0);
         take_message(self, true, words[2], words[3]);
         return;
     }
-    assert_int_equal(count, 3);
+    DEMAND(count == 3);
     if (strcmp(words[0], "message") == 0)
         take_message(self, false, words[1], words[2]);
     else if (strcmp(words[0], "psubscribe") == 0)
@@ -108,14 +117,14 @@ static void take_words(struct party *self, const char *const *words, size_t coun
     else if (strcmp(words[0], "unsubscribe") == 0)
         self->is_subscribed[words[1][1] - '0'] = false;
     else
-        fail_msg("unexpected %s", words[0]);
+        DEMAND(!"a message or confirmation");
 }
 
 static void take_reply(struct party *self, larder_reply *reply)
 {
     const char *words[4] = {NULL};
-    assert_int_equal(reply->type, LARDER_PUSH);
-    assert_in_range(reply->count, 3, 4);
+    DEMAND(reply->type == LARDER_PUSH);
+    DEMAND(reply->count >= 3 && reply->count <= 4);
     for (size_t i = 0; i < reply->count; i++)
         words[i] = reply->elements[i].text;
     take_words(self, words, reply->count);
@@ -139,7 +148,7 @@ static size_t take_frame(struct party *self, char *at)
     int read = 0;
     if (strchr(at, '\n') == NULL || sscanf(at, "*%d\r\n%n", &count, &read) != 1)
         return 0;
-    assert_in_range(count, 3, 4);
+    DEMAND(count >= 3 && count <= 4);
     size_t lens[4];
     at += read;
     for (int i = 0; i < count; i++) {
@@ -172,7 +181,7 @@ static void read_connection(struct party *self)
         memmove(self->input, self->input + used, self->input_len - used + 1);
         self->input_len -= used;
     }
-    assert_int_equal(got, 0);
+    DEMAND(got == 0);
 }
 
 static void read_all(struct party *self)
@@ -190,7 +199,7 @@ static void say(struct party *self, const char *verb, const char *name)
     if (self->connection != NULL) {
         char line[64];
         snprintf(line, sizeof(line), "%s %s\r\n", verb, name);
-        write_text(self->connection, line);
+        DEMAND(larder_connection_write(self->connection, line, strlen(line)) == 0);
         return;
     }
     larder_reply *reply = larder_command(self->session, verb, name, NULL);
@@ -248,13 +257,16 @@ static void *passer_by(void *context)
 {
     struct party *self = context;
     while (!atomic_load(&self->shared->is_over)) {
-        larder_session *session = open_session(self->shared->engine);
-        larder_connection *connection = open_connection(self->shared->engine);
+        larder_session *session = larder_session_open(self->shared->engine);
+        larder_connection *connection = larder_connect(self->shared->engine);
+        DEMAND(session != NULL && connection != NULL);
         larder_reply_free(larder_command(session, "SUBSCRIBE", "d0", "d1", "d2", NULL));
-        write_text(connection, "SUBSCRIBE d0 d1\r\nPSUBSCRIBE d* d?\r\nSSUBSCRIBE d0\r\n");
+        static const char hello[] = "SUBSCRIBE d0 d1\r\nPSUBSCRIBE d* d?\r\nSSUBSCRIBE d0\r\n";
+        static const char goodbye[] = "UNSUBSCRIBE\r\nRESET\r\n";
+        DEMAND(larder_connection_write(connection, hello, sizeof(hello) - 1) == 0);
         larder_reply_free(larder_command(self->session, "PUBLISH", "d0", "x", NULL));
         if (one_in(&self->random, 2))
-            write_text(connection, "UNSUBSCRIBE\r\nRESET\r\n");
+            DEMAND(larder_connection_write(connection, goodbye, sizeof(goodbye) - 1) == 0);
         larder_session_close(session);
         larder_disconnect(connection);
     }
@@ -317,7 +329,7 @@ static void everybody_receives_everything_once_and_in_order(void **state)
     struct party parties[ALL];
     pthread_t threads[ALL];
     void *(*const roles[ALL])(void *) = {
-        publisher, publisher, publisher,       listener,        listener,  listener,
+        publisher, publisher,       publisher,       listener,  listener,          listener,
         listener,  steady_listener, steady_listener, passer_by, passing_publisher,
     };
     for (int i = 0; i < ALL; i++) {

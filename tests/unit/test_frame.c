@@ -1,5 +1,5 @@
-/* Frames: one encoding for receivers of both protocol versions, long payloads shared, and nothing leaked when memory runs
- * out. */
+/* Frames: one encoding for receivers of both protocol versions, long payloads shared, and nothing leaked when memory
+ * runs out. */
 #include "property.h"
 
 #include "base/mem.h"
