@@ -177,8 +177,7 @@ static bool ensure_hash_room(struct executor *executor, size_t count)
     return true;
 }
 
-/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
-static void give_back_hash_room(struct executor *executor)
+void executor_give_back_room(struct executor *executor)
 {
     enum { hashes_kept = 64 * 1024 };
     if (likely(executor->key_hashes_capacity <= hashes_kept))
@@ -241,19 +240,23 @@ static void for_shard_set(struct executor *executor, void (*act)(struct keyspace
 
 void shard_set_lock(struct executor *executor)
 {
-    for_shard_set(executor, ks_lock);
+    for_shard_set(executor, ks_hold);
 }
 
 void shard_set_unlock(struct executor *executor)
 {
-    for_shard_set(executor, ks_unlock);
+    for_shard_set(executor, ks_let_go);
 }
 
+/* The keys' buckets are fetched on the way, together instead of one miss after the other. */
 static void add_shards(struct call *call, size_t key_count)
 {
     const struct keyspace *ks = &call->engine->keyspace;
-    for (size_t i = 0; i < key_count; i++)
-        shard_set_add(call->executor, ks_shard_index(ks, call->executor->key_hashes[i]));
+    for (size_t i = 0; i < key_count; i++) {
+        uint64_t hash = call->executor->key_hashes[i];
+        ks_prefetch(ks, call_db(call), hash);
+        shard_set_add(call->executor, ks_shard_index(ks, hash));
+    }
 }
 
 bool call_add_shards(struct call *call)
@@ -270,17 +273,15 @@ bool call_add_shards(struct call *call)
 /* Runs the handler; the shards of the call's keys are locked. */
 static void run_handler(struct call *call)
 {
+    bool visits_before = guard_allow_visits(call_flags(call) & (CMD_VISITS_SHARDS | CMD_ALL_SHARDS));
     call->command->run(call);
+    guard_allow_visits(visits_before);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
 {
-    const struct keyspace *ks = &call->engine->keyspace;
     shard_set_clear(call->executor);
     add_shards(call, key_count);
-    /* the keys' buckets are fetched together instead of one miss after the other */
-    for (size_t i = 0; key_count > 1 && i < key_count; i++)
-        ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
     shard_set_lock(call->executor);
     run_handler(call);
     shard_set_unlock(call->executor);
@@ -296,7 +297,7 @@ static void run_general(struct call *call)
         run_handler(call);
     else
         run_with_keys(call, key_count);
-    give_back_hash_room(call->executor);
+    executor_give_back_room(call->executor);
 }
 
 /* Runs a command of one key that was hashed when the request was prepared. */
@@ -357,13 +358,17 @@ static void run_call(struct call *call, const struct request *request)
 {
     note_use(call->session, call);
     run_locked(call, request);
+    assert(guard_is_clear());
     stat_add(&call->executor->stats.commands, 1);
 }
 
-/* A request that is refused spoils the transaction that it was meant for. */
+/* A request that is refused spoils the transaction that it was meant for; a refused EXEC ends it. */
 static void refuse(struct call *call)
 {
-    transaction_spoil(call->session);
+    if (call->command != NULL && (call->command->flags & CMD_RUNS_QUEUE))
+        transaction_drop(call->session);
+    else
+        transaction_spoil(call->session);
     stat_add(&call->executor->stats.unexpected_errors, 1);
 }
 
@@ -378,22 +383,26 @@ static bool is_in_place(struct call *call)
     return true;
 }
 
-/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
-static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+enum verdict { VERDICT_RUN, VERDICT_POSTPONE, VERDICT_SETTLED };
+
+/* What becomes of a request that is refused, or whose session or engine is in a state that may refuse, delay or queue
+   it. */
+static enum verdict judge(struct call *call, bool is_acceptable)
 {
+    const struct session *session = call->session;
+    if (session->modes & MODE_LISTENS)
+        inbox_drain(call->session, SIZE_MAX);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
-        return RUN_DONE;
+        return VERDICT_SETTLED;
     }
     if (is_held_back(call))
-        return RUN_POSTPONED;
-    if ((call->session->modes & MODE_MULTI) && !transaction_lets_through(call)) {
-        note_use(call->session, call);
-        transaction_queue(call);
-    } else {
-        run_call(call, request);
-    }
-    return RUN_DONE;
+        return VERDICT_POSTPONE;
+    if (!(session->modes & MODE_MULTI) || transaction_lets_through(call))
+        return VERDICT_RUN;
+    note_use(call->session, call);
+    transaction_queue(call);
+    return VERDICT_SETTLED;
 }
 
 /* CLIENT REPLY SKIP silences exactly the next command. */
@@ -429,13 +438,15 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
-    if (session->modes & MODE_LISTENS)
-        inbox_drain(session, SIZE_MAX);
-    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    call.is_running = false;
     unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
-    if (likely(state == 0) && likely(is_acceptable))
+    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    enum verdict verdict = VERDICT_RUN;
+    if (unlikely(state != 0) || unlikely(!is_acceptable))
+        verdict = judge(&call, is_acceptable);
+    if (likely(verdict == VERDICT_RUN))
         run_call(&call, request);
-    else if (run_guarded(&call, request, is_acceptable) == RUN_POSTPONED)
+    else if (verdict == VERDICT_POSTPONE)
         return RUN_POSTPONED;
     if (unlikely(session->modes != 0))
         conclude(session);

@@ -11,8 +11,12 @@ void shard_set_fill(struct executor *executor); /* all of them */
 void shard_set_lock(struct executor *executor);
 void shard_set_unlock(struct executor *executor);
 
-/* Adds the shards of a call's keys; false when there is no memory for hashing them. */
+/* Adds the shards of a call's keys, whose hashes are in the executor's room until the next call's; false when there is
+   no memory for them. */
 MUST_USE bool call_add_shards(struct call *call);
+
+/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
+void executor_give_back_room(struct executor *executor);
 
 /* Runs a resolved and permitted call while the shards that it needs are locked already. */
 void call_run_nested(struct call *call);

@@ -61,13 +61,13 @@ void ks_free(struct keyspace *ks)
 void ks_lock_all(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++)
-        ks_lock(ks, &ks->shards[i]);
+        ks_hold(ks, &ks->shards[i]);
 }
 
 void ks_unlock_all(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++)
-        ks_unlock(ks, &ks->shards[i]);
+        ks_let_go(ks, &ks->shards[i]);
 }
 
 uint64_t ks_hash_entry(const void *context, const void *item)

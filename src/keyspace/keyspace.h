@@ -4,8 +4,8 @@
    counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
    one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the
    shard they are given (or of their key's shard) and assert in debug builds that the calling thread holds it.
-   Functions that say "locks one shard" (at a time) may also be called by a thread that holds all shards, as a
-   transaction does; a thread that holds only some must not call them.
+   Functions that say "locks one shard" (at a time) visit shards: they may be called by a thread that holds none, or one
+   that holds all by ks_hold, as a transaction does. Debug builds stop a thread that breaks these rules (guard.h).
 
    Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
 #ifndef LARDER_KEYSPACE_KEYSPACE_H
@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/random.h"
 #include "keyspace/entry.h"
+#include "keyspace/guard.h"
 #include "structs/ht.h"
 
 enum ks_status { KS_OK = 0, KS_NO_MEMORY };
@@ -32,7 +33,8 @@ struct db {
 
 struct shard {
     struct lock lock;
-    _Atomic uintptr_t owner; /* the thread that holds the lock, 0: none; it alone can find itself here */
+    _Atomic uintptr_t owner; /* the thread that took the lock by ks_hold (debug builds: that holds it), 0: none; it
+                                alone can find itself here */
     struct db *dbs;          /* lock: by database number */
     unsigned interest;       /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
     struct random random;    /* lock */
@@ -85,33 +87,70 @@ static inline size_t ks_shard_index(const struct keyspace *ks, uint64_t hash)
     return (size_t)(hash >> 1 >> (63 - ks->shard_bits));
 }
 
-/* Does the calling thread hold the shard's lock? */
-static inline bool ks_is_locked(const struct shard *shard)
+static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
+{
+    return (size_t)(shard - ks->shards);
+}
+
+static inline bool ks_is_mine(const struct shard *shard)
 {
     return atomic_load_explicit(&shard->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
+/* Takes a shard's lock. Nothing that visits shards may be called before it is given back. */
 static inline void ks_lock(struct keyspace *ks, struct shard *shard)
 {
+    guard_take(ks_shard_number(ks, shard), false);
+    if (ks->is_locking)
+        lock_take(&shard->lock);
+#ifndef NDEBUG
+    atomic_store_explicit(&shard->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
+#endif
+}
+
+static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
+{
+#ifndef NDEBUG
+    atomic_store_explicit(&shard->owner, 0, memory_order_relaxed);
+#endif
+    guard_give();
+    if (ks->is_locking)
+        lock_give(&shard->lock);
+}
+
+/* For assertions, which alone know of every holder: does the calling thread hold the shard's lock? */
+#ifndef NDEBUG
+static inline bool ks_is_locked(const struct shard *shard)
+{
+    return ks_is_mine(shard);
+}
+#endif
+
+/* As ks_lock, but what visits shards finds this one held. */
+static inline void ks_hold(struct keyspace *ks, struct shard *shard)
+{
+    guard_take(ks_shard_number(ks, shard), true);
     if (ks->is_locking)
         lock_take(&shard->lock);
     atomic_store_explicit(&shard->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
 }
 
-static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
+static inline void ks_let_go(struct keyspace *ks, struct shard *shard)
 {
     atomic_store_explicit(&shard->owner, 0, memory_order_relaxed);
+    guard_give();
     if (ks->is_locking)
         lock_give(&shard->lock);
 }
 
-/* For work on one shard at a time: takes the lock unless this thread holds it already, and tells ks_leave which. */
+/* A visit to one shard: takes the lock unless this thread holds it already, and tells ks_leave which. */
 MUST_USE static inline bool ks_enter(struct keyspace *ks, struct shard *shard)
 {
-    if (ks_is_locked(shard))
-        return false;
-    ks_lock(ks, shard);
-    return true;
+    bool is_mine = ks_is_mine(shard);
+    guard_visit(is_mine);
+    if (!is_mine)
+        ks_lock(ks, shard);
+    return !is_mine;
 }
 
 static inline void ks_leave(struct keyspace *ks, struct shard *shard, bool was_taken)
@@ -120,11 +159,7 @@ static inline void ks_leave(struct keyspace *ks, struct shard *shard, bool was_t
         ks_unlock(ks, shard);
 }
 
-static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
-{
-    return (size_t)(shard - ks->shards);
-}
-
+/* Holds them all, in order. */
 void ks_lock_all(struct keyspace *ks);
 void ks_unlock_all(struct keyspace *ks);
 
