@@ -59,7 +59,8 @@ static bool put(struct call *call, struct ks_key *key, bytes value, int64_t dead
     if (likely(!has_passed(call, deadline_ms)))
         return put_encoded(call, key, value, string_encoding_of(value), deadline_ms);
     if (key->entry != NULL)
-        delete_key(call, key);
+        ks_delete(key);
+    call_changed(call, key); /* a key that appeared and expired: Redis counts that as a change, too */
     return true;
 }
 

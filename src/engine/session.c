@@ -62,6 +62,7 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session->is_authenticated = !is_password_required(engine);
     atomic_init(&session->last_use_ms, session->created_ms);
     out_init(&session->out, pool);
+    session->out.ceiling = transport->is_network ? SESSION_OUTPUT_CEILING : 0;
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
@@ -140,6 +141,7 @@ struct session *session_next_client(struct session_registry *registry, struct se
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
+           atomic_load_explicit(&session->multi_bytes, memory_order_relaxed) +
            atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
            atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
 }
