@@ -82,7 +82,7 @@ struct session {
     _Atomic uint64_t commands;
     _Atomic int queued;         /* commands in MULTI, -1 outside */
     _Atomic size_t multi_bytes; /* memory of what is queued and watched; client-query-buffer-limit holds for it */
-    _Atomic int output_class; /* enum cfg_client_class: which output limits hold */
+    _Atomic int output_class;   /* enum cfg_client_class: which output limits hold */
 
     struct inbox inbox;      /* from other threads; see there */
     _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */

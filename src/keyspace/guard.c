@@ -15,8 +15,8 @@ static _Thread_local struct {
 
 void guard_take(size_t shard, bool is_held)
 {
-    assert(mine.count == 0 || shard > mine.highest);          /* ascending order */
-    assert(mine.count == 0 || mine.are_held == is_held);      /* one purpose at a time */
+    assert(mine.count == 0 || shard > mine.highest);     /* ascending order */
+    assert(mine.count == 0 || mine.are_held == is_held); /* one purpose at a time */
     mine.count++;
     mine.highest = shard;
     mine.are_held = is_held;
