@@ -348,7 +348,7 @@ void cmd_getex(struct call *call)
     } else if (has_passed(call, options.deadline_ms)) {
         reply_string(call, key.entry);
         delete_key(call, &key);
-    } else if (options.deadline_ms == entry_deadline_ms(key.entry)) {
+    } else if (options.deadline_ms == NO_DEADLINE && entry_deadline_ms(key.entry) == NO_DEADLINE) {
         reply_string(call, key.entry);
     } else if (ks_set_deadline(&key, options.deadline_ms) == KS_OK) {
         call_changed(call, &key);

@@ -1,7 +1,7 @@
 """Transactions beside redis-server: what is said when, what is refused, and what counts as touching a watched key."""
 
 import random
-from itertools import groupby
+from itertools import count, groupby
 
 import pytest
 
@@ -332,13 +332,18 @@ def test_a_closed_client_watches_nothing(crowd):
 # --- Expiry ---
 
 
-def run_out(pair, commands, clock=iter(range(1 << 30))):
+canary_numbers = count()
+
+
+def run_out(pair, commands):
     """Runs commands that give keys a life of a few milliseconds, and waits until it is over on both servers, without
     looking at them: a later key of the same length of life has gone."""
-    canary = f"canary:{next(clock)}"
+    canary = f"canary:{next(canary_numbers)}"
     pair.compare([*commands, ("SET", canary, 1, "PX", 12)])
     for connection in pair.connections:
-        wait_until(lambda connection=connection: connection.ask("EXISTS", canary) == (":", b"0"), 5, "the key to expire")
+        wait_until(
+            lambda connection=connection: connection.ask("EXISTS", canary) == (":", b"0"), 5, "the key to expire"
+        )
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -381,12 +386,12 @@ def test_death_of_a_watched_key_counts_only_if_it_was_seen_alive(pair, protocol)
 
 
 def test_random_clients_with_transactions_leave_both_servers_equal(crowd, seed, request):
-    count = request.config.getoption("--random-commands") // 4
+    wanted = request.config.getoption("--random-commands") // 4
     chooser = random.Random(seed * 4 + 1)
     generator = Generator(chooser, key_count=8)
     done = 0
     try:
-        while done < count:
+        while done < wanted:
             commands = generator.commands(chooser.randrange(1, 12))
             crowd.compare(chooser.randrange(4), commands)
             done += len(commands)
