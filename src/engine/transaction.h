@@ -28,6 +28,8 @@ void transaction_spoil(struct session *session);
 /* What EXEC would do has these flags; 0 outside MULTI. */
 uint32_t transaction_flags(const struct session *session);
 
+/* How many keys EXEC may add at most, see call_count_new_keys. */
+size_t transaction_count_new_keys(struct call *exec);
 /* EXEC: runs what is queued, or replies why not. */
 void transaction_run(struct call *call);
 /* Forgets what is queued and what is watched. */

@@ -9,17 +9,14 @@
 static _Thread_local struct {
     size_t count;         /* shards held */
     size_t highest;       /* the number of the one taken last */
-    bool are_held;        /* taken for functions that find them held */
     bool is_visit_barred; /* a handler is running whose command says that it visits none */
 } mine;
 
-void guard_take(size_t shard, bool is_held)
+void guard_take(size_t shard)
 {
-    assert(mine.count == 0 || shard > mine.highest);     /* ascending order */
-    assert(mine.count == 0 || mine.are_held == is_held); /* one purpose at a time */
+    assert(mine.count == 0 || shard > mine.highest); /* ascending order */
     mine.count++;
     mine.highest = shard;
-    mine.are_held = is_held;
 }
 
 void guard_give(void)
@@ -28,10 +25,10 @@ void guard_give(void)
     mine.count--;
 }
 
-void guard_visit(bool is_mine)
+void guard_visit(bool is_held)
 {
     assert(!mine.is_visit_barred); /* else the command needs CMD_VISITS_SHARDS */
-    assert(is_mine ? mine.are_held : mine.count == 0);
+    assert(is_held || mine.count == 0);
 }
 
 bool guard_allow_visits(bool is_allowed)

@@ -10,12 +10,12 @@
 
 #ifndef NDEBUG
 
-/* The calling thread is about to take the shard of this number; `is_held`: for functions that find it held. */
-void guard_take(size_t shard, bool is_held);
+/* The calling thread is about to take the shard of this number. */
+void guard_take(size_t shard);
 /* It is about to give one back. */
 void guard_give(void);
 /* It is about to visit a shard: one that it holds, or one that it takes for that. */
-void guard_visit(bool is_mine);
+void guard_visit(bool is_held);
 /* May the calling thread visit shards from now on? Returns whether it could before. */
 bool guard_allow_visits(bool is_allowed);
 /* Does it hold no shard? */
@@ -23,19 +23,18 @@ bool guard_is_clear(void);
 
 #else
 
-static inline void guard_take(size_t shard, bool is_held)
+static inline void guard_take(size_t shard)
 {
     (void)shard;
-    (void)is_held;
 }
 
 static inline void guard_give(void)
 {
 }
 
-static inline void guard_visit(bool is_mine)
+static inline void guard_visit(bool is_held)
 {
-    (void)is_mine;
+    (void)is_held;
 }
 
 static inline bool guard_allow_visits(bool is_allowed)
