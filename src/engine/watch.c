@@ -43,7 +43,7 @@ static struct watched_key *find(const struct watch_table *table, size_t db, byte
     return NULL;
 }
 
-static struct watched_key *add_key(struct watch_table *table, const struct ks_key *from)
+static struct watched_key *add_key(struct larder *engine, const struct ks_key *from)
 {
     struct watched_key *key = mem_alloc(sizeof(*key) + from->name.len);
     if (key == NULL)
@@ -54,21 +54,26 @@ static struct watched_key *add_key(struct watch_table *table, const struct ks_ke
     key->db = ks_db_number(from);
     key->len = from->name.len;
     memcpy(key->name, from->name.at, from->name.len);
-    if (ht_insert(&table->keys, key->hash, key, hash_of, NULL))
-        return key;
-    mem_free(key);
-    return NULL;
+    if (!ht_insert(&table_of(engine, from->shard)->keys, key->hash, key, hash_of, NULL)) {
+        mem_free(key);
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&engine->watched_keys, 1, memory_order_relaxed);
+    from->shard->interest |= INTEREST_WATCH;
+    return key;
 }
 
-static void remove_key(struct watch_table *table, struct watched_key *key)
+static void remove_key(struct larder *engine, struct watched_key *key)
 {
+    struct watch_table *table = table_of(engine, key->shard);
     struct ht_probe probe;
     struct watched_key *found = find(table, key->db, (bytes){key->name, key->len}, key->hash, &probe);
     assert(found == key);
     (void)found;
     ht_remove(&table->keys, &probe, hash_of, NULL);
+    atomic_fetch_sub_explicit(&engine->watched_keys, 1, memory_order_relaxed);
     if (table->keys.used == 0)
-        key->shard->interest &= ~INTEREST_WATCH;
+        key->shard->interest &= ~(unsigned)INTEREST_WATCH;
     mem_free(key);
 }
 
@@ -105,16 +110,16 @@ static size_t watch_bytes(const struct watch *watch)
 bool watch_add(struct session *session, const struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
-    struct watch_table *table = table_of(session->engine, key->shard);
+    struct larder *engine = session->engine;
     struct ht_probe probe;
-    struct watched_key *watched = find(table, ks_db_number(key), key->name, key->hash, &probe);
+    struct watched_key *watched = find(table_of(engine, key->shard), ks_db_number(key), key->name, key->hash, &probe);
     if (watched != NULL && is_watching(session, watched))
         return true;
     struct watch *watch = mem_alloc(sizeof(*watch));
     if (watch == NULL)
         return false;
     if (watched == NULL)
-        watched = add_key(table, key);
+        watched = add_key(engine, key);
     if (watched == NULL) {
         mem_free(watch);
         return false;
@@ -125,8 +130,8 @@ bool watch_add(struct session *session, const struct ks_key *key)
     watched->are_all_touched = false;
     list_append(&watched->watches, &watch->in_key);
     list_append(&session->watches, &watch->in_session);
+    atomic_fetch_add_explicit(&session->watched, 1, memory_order_relaxed);
     session_count_multi(session, watch_bytes(watch));
-    key->shard->interest |= INTEREST_WATCH;
     return true;
 }
 
@@ -216,11 +221,12 @@ void watch_clear(struct session *session)
         bool was_taken = ks_enter(&engine->keyspace, shard);
         list_remove(&watch->in_key);
         if (list_is_empty(&key->watches))
-            remove_key(table_of(engine, shard), key);
+            remove_key(engine, key);
         ks_leave(&engine->keyspace, shard, was_taken);
         list_remove(&watch->in_session);
         mem_free(watch);
     }
+    atomic_store_explicit(&session->watched, 0, memory_order_relaxed);
     atomic_store_explicit(&session->is_touched, false, memory_order_relaxed);
 }
 
@@ -234,6 +240,36 @@ bool watch_is_overdue(const struct watch *watch, int64_t now_ms)
     assert(ks_is_locked(watch->key->shard));
     const struct entry *entry = content(watch->key, watch->key->db);
     return entry != NULL && entry_deadline_ms(entry) <= now_ms && !watch->is_dead;
+}
+
+static void check_key(void *context, void *item)
+{
+    const struct shard *shard = context;
+    const struct watched_key *key = item;
+    assert(key->shard == shard && !list_is_empty(&key->watches));
+    for (const struct list *link = key->watches.next; link != &key->watches; link = link->next) {
+        const struct watch *watch = watch_of(link);
+        assert(watch->key == key);
+        assert(!key->are_all_touched || atomic_load_explicit(&watch->session->is_touched, memory_order_relaxed));
+        (void)watch;
+    }
+    (void)shard;
+    (void)key;
+}
+
+void watch_check(struct larder *engine)
+{
+    for (size_t i = 0; i < engine->keyspace.shard_count; i++) {
+        struct shard *shard = &engine->keyspace.shards[i];
+        const struct ht *keys = &engine->watches[i].keys;
+        assert(ks_is_locked(shard));
+        assert((keys->used > 0) == ((shard->interest & INTEREST_WATCH) != 0));
+        ht_check(keys, hash_of, NULL);
+        uint64_t cursor = 0;
+        do {
+            cursor = ht_scan(keys, cursor, check_key, shard);
+        } while (cursor != 0);
+    }
 }
 
 void watch_table_free(struct watch_table *table)

@@ -48,6 +48,9 @@ void watch_clear(struct session *session);
 size_t watch_shard(const struct watch *watch);
 bool watch_is_overdue(const struct watch *watch, int64_t now_ms);
 
+/* All shards locked; for tests: asserts the invariants of all tables. */
+void watch_check(struct larder *engine);
+
 /* Of an engine without sessions. */
 void watch_table_free(struct watch_table *table);
 
