@@ -77,9 +77,8 @@ bool connection_secure(struct connection *connection, struct tls_context *contex
 void connection_fail_handshake(struct connection *connection, const char *reason)
 {
     const struct session *session = &connection->session;
-    log_printf(&session->engine->log, LOG_WARNING_LEVEL,
-               "Error accepting a client connection: %s (addr=%s laddr=%s)", reason, session->address,
-               session->local_address);
+    log_printf(&session->engine->log, LOG_WARNING_LEVEL, "Error accepting a client connection: %s (addr=%s laddr=%s)",
+               reason, session->address, session->local_address);
     connection->is_broken = true;
 }
 

@@ -21,9 +21,10 @@ struct listener_set {
     char *unix_path; /* to be removed when the set is closed; NULL: none */
 };
 
-/* Opens TCP sockets, of the kind LISTENER_TCP or LISTENER_TLS, for the addresses (as in the directive bind; "*" and "::*" mean all, a leading "-" that the machine
-   may lack it) and port; port 0 opens none, -1 any that is free. The set is appended to, and *bound is the port that
-   was bound, 0 or less when none was. False with a message when an address cannot be served. */
+/* Opens TCP sockets, of the kind LISTENER_TCP or LISTENER_TLS, for the addresses (as in the directive bind; "*" and
+   "::*" mean all, a leading "-" that the machine may lack it) and port; port 0 opens none, -1 any that is free. The set
+   is appended to, and *bound is the port that was bound, 0 or less when none was. False with a message when an address
+   cannot be served. */
 MUST_USE bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const char *const *addresses,
                                 size_t address_count, int port, int backlog, int *bound, const struct log *log,
                                 char error[LISTENER_ERROR_SIZE]);

@@ -18,10 +18,22 @@ enum {
 /* What `reopen` and `reload_tls` are called for. */
 static const char *const listening_parameters[] = {"port", "tls-port", "bind"};
 static const char *const tls_parameters[] = {
-    "tls-cert-file",       "tls-key-file",           "tls-key-file-pass",         "tls-dh-params-file",
-    "tls-ca-cert-file",    "tls-ca-cert-dir",        "tls-auth-clients",          "tls-protocols",
-    "tls-ciphers",         "tls-ciphersuites",       "tls-prefer-server-ciphers", "tls-session-caching",
-    "tls-session-cache-size", "tls-session-cache-timeout", "tls-cluster",         "tls-replication",
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-dh-params-file",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+    "tls-cluster",
+    "tls-replication",
 };
 
 /* --- endpoints --- */

@@ -1,8 +1,8 @@
 /* TLS through OpenSSL; see tls.h.
 
-   OpenSSL reaches the socket through functions of ours: they never raise a signal, and they note when the socket has run
-   dry, which tells a record that has come in part from one that only waits to be decrypted. A read takes in as much as
-   the socket has, header and record at once.
+   OpenSSL reaches the socket through functions of ours: they never raise a signal, and they note when the socket has
+   run dry, which tells a record that has come in part from one that only waits to be decrypted. A read takes in as much
+   as the socket has, header and record at once.
 
    OpenSSL keeps a queue of errors per thread. It is empty between the calls of this file, so that what is found in it
    belongs to the call that failed. */
@@ -130,10 +130,10 @@ static void free_settings(struct settings *settings)
 static bool copy_settings(struct config *config, struct settings *settings)
 {
     const struct cfg_text *fields[SETTINGS] = {
-        [CERT_FILE] = &config->tls_cert_file,           [KEY_FILE] = &config->tls_key_file,
-        [KEY_FILE_PASS] = &config->tls_key_file_pass,   [DH_PARAMS_FILE] = &config->tls_dh_params_file,
-        [CA_CERT_FILE] = &config->tls_ca_cert_file,     [CA_CERT_DIR] = &config->tls_ca_cert_dir,
-        [PROTOCOLS] = &config->tls_protocols,           [CIPHERS] = &config->tls_ciphers,
+        [CERT_FILE] = &config->tls_cert_file,         [KEY_FILE] = &config->tls_key_file,
+        [KEY_FILE_PASS] = &config->tls_key_file_pass, [DH_PARAMS_FILE] = &config->tls_dh_params_file,
+        [CA_CERT_FILE] = &config->tls_ca_cert_file,   [CA_CERT_DIR] = &config->tls_ca_cert_dir,
+        [PROTOCOLS] = &config->tls_protocols,         [CIPHERS] = &config->tls_ciphers,
         [CIPHERSUITES] = &config->tls_ciphersuites,
     };
     *settings = (struct settings){0};
@@ -325,7 +325,8 @@ static void set_manners(SSL_CTX *ssl)
     SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     /* A stream without data in flight holds no buffers; a write ends with each record, and may be repeated from where
        the bytes lie then; a read ends with each record too, so that no peer can keep it from returning. */
-    SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ssl,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_clear_mode(ssl, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(ssl, 1);
 }
@@ -337,8 +338,7 @@ static bool configure(SSL_CTX *ssl, struct config *config, char *error)
     set_session_caching(ssl, config);
     bool is_fine = (copy_settings(config, &settings) || fail(error, "out of memory")) &&
                    load_certificate(ssl, &settings, error) && set_trust(ssl, config, &settings, error) &&
-                   set_protocols(ssl, settings.text[PROTOCOLS], error) &&
-                   set_ciphers(ssl, config, &settings, error) &&
+                   set_protocols(ssl, settings.text[PROTOCOLS], error) && set_ciphers(ssl, config, &settings, error) &&
                    set_dh_parameters(ssl, settings.text[DH_PARAMS_FILE], error);
     free_settings(&settings);
     return is_fine;
@@ -500,7 +500,8 @@ enum tls_status tls_write(struct tls *tls, const struct iovec *pieces, int count
     *sent = 0;
     if (len >= TLS_RECORD_MAX) {
         len = TLS_RECORD_MAX;
-    } else if (count > 1) { /* an unfinished record has to begin alike and be as long, which more pieces do not change */
+    } else if (count >
+               1) { /* an unfinished record has to begin alike and be as long, which more pieces do not change */
         len = fill_record(record, pieces, count);
         from = record;
     }

@@ -1,6 +1,6 @@
 /* The worker's loop; see worker.h. Order within a turn: sockets that are ready, in batches; then what TLS has received
-   beyond what was read; then mail; then connections whose pause has ended; then upkeep. Mail comes after the sockets because it may close connections which the list of
-   ready sockets still names. */
+   beyond what was read; then mail; then connections whose pause has ended; then upkeep. Mail comes after the sockets
+   because it may close connections which the list of ready sockets still names. */
 #include "net/worker.h"
 
 #include "base/mem.h"
@@ -18,8 +18,8 @@ enum {
     PATROL_INTERVAL_MS = 1000,
     HANDSHAKE_MAX_MS = 10 * 1000,     /* a client that takes longer is dropped */
     HANDSHAKES_TURN_NS = 2 * 1000000, /* computing: then the clients that are served already have their turn */
-    ENTRY_DISTANCE = 8, /* requests between asking for an entry and needing it */
-    LOCK_DISTANCE = 16, /* the same for a shard's lock, which is needed before the entry is asked for */
+    ENTRY_DISTANCE = 8,               /* requests between asking for an entry and needing it */
+    LOCK_DISTANCE = 16,               /* the same for a shard's lock, which is needed before the entry is asked for */
     LARGE_INPUT = 1024 * 1024,
     ARGS_KEPT = 256 * 1024, /* arguments; a batch that is only reads into the arena cannot have more */
 };
