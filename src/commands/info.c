@@ -34,6 +34,30 @@ static unsigned long long stat(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* One line for each kind of socket that clients are served on. */
+static void append_listeners(struct info *info)
+{
+    struct larder *engine = info->engine;
+    int ports[] = {
+        atomic_load_explicit(&engine->tcp_port, memory_order_relaxed),
+        atomic_load_explicit(&engine->tls_port, memory_order_relaxed),
+    };
+    const char *names[] = {"tcp", "tls"};
+    size_t count = 0;
+    struct cfg_addresses bind;
+    if (ports[0] + ports[1] == 0 || !cfg_copy_bind(info->config, &bind))
+        return;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        if (ports[i] == 0)
+            continue;
+        text_append_format(&info->text, "listener%zu:name=%s", count++, names[i]);
+        for (size_t j = 0; j < bind.count; j++)
+            text_append_format(&info->text, ",bind=%s", bind.at[j].at);
+        text_append_format(&info->text, ",port=%d\r\n", ports[i]);
+    }
+    cfg_free_addresses(&bind);
+}
+
 static void write_server(struct info *info)
 {
     struct larder *engine = info->engine;
@@ -41,6 +65,9 @@ static void write_server(struct info *info)
     uname(&system);
     int64_t uptime_s = (info->now_ms - engine->opened_ms) / 1000;
     int hz = (int)CFG_READ(info->config, hz);
+    int port = atomic_load_explicit(&engine->tcp_port, memory_order_relaxed);
+    if (port == 0)
+        port = atomic_load_explicit(&engine->tls_port, memory_order_relaxed);
     text_append_format(&info->text,
                        "larder_version:" LARDER_VERSION "\r\n"
                        "redis_version:" LARDER_REDIS_VERSION "\r\n"
@@ -53,7 +80,8 @@ static void write_server(struct info *info)
 #ifdef __linux__
                        "multiplexing_api:epoll\r\n"
 #endif
-                       "atomicvar_api:c11-builtin\r\n",
+                       "atomicvar_api:c11-builtin\r\n"
+                       "tls_library:" LARDER_TLS "\r\n",
                        system.sysname, system.release, system.machine, sizeof(void *) * 8);
 #if defined(__GNUC__) && !defined(__clang__)
     text_append_format(&info->text, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
@@ -71,11 +99,12 @@ static void write_server(struct info *info)
                        "executable:%s\r\n"
                        "config_file:%s\r\n"
                        "io_threads_active:0\r\n",
-                       (long)getpid(), engine->run_id, engine->tcp_port, (long long)clock_now_us(&engine->clock),
+                       (long)getpid(), engine->run_id, port, (long long)clock_now_us(&engine->clock),
                        (long long)uptime_s, (long long)uptime_s / 86400, hz, hz,
                        (long long)(info->now_ms / 1000 & 0xffffff),
                        engine->host.executable != NULL ? engine->host.executable : "",
                        engine->host.config_file != NULL ? engine->host.config_file : "");
+    append_listeners(info);
 }
 
 static void write_clients(struct info *info)

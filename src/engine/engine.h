@@ -94,6 +94,7 @@ struct larder {
     int64_t opened_ms;
     char run_id[RUN_ID_LEN + 1];
     _Atomic int tcp_port; /* of the TCP listeners, 0 when there are none; the network sets it */
+    _Atomic int tls_port; /* likewise of those for TLS */
 
     struct lock executors_lock;
     struct list executors;         /* executors_lock */
