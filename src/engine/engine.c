@@ -65,6 +65,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->log.write = options->log;
     engine->log.context = options->log_context;
     clock_init(&engine->clock);
+    engine->describe_client = options->describe_client;
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
     atomic_init(&engine->expires_actively, true);
@@ -79,7 +80,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     }
     engine->keyspace.observer = (struct ks_observer){.removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine)) {
+    if (engine->watches == NULL || !hook_configuration(engine) || !acl_init(engine)) {
         mem_free(engine->watches);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
@@ -99,6 +100,7 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    acl_free(engine);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);

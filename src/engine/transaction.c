@@ -123,6 +123,7 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     call.argc = queued->argc;
     call.keys.count = 0;
     call.failed = false;
+    call.is_nested = true;
     return call;
 }
 
@@ -165,7 +166,8 @@ static void run_queue(struct call *exec, const struct transaction *transaction)
     reply_array(exec, transaction->count);
     for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
-        call_run_nested(&call);
+        if (acl_still_permits(&call))
+            call_run_nested(&call);
     }
 }
 
