@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "engine/acl_check.h"
 #include "engine/acl_file.h"
 #include "engine/engine.h"
 
@@ -160,6 +161,17 @@ bool acl_is_open(const struct larder *engine)
 
 /* ---- Changing ---- */
 
+/* The registry is locked. */
+static void close_session(struct session *session, const struct session *self)
+{
+    if (session == self) {
+        session->close_after_reply = true;
+    } else {
+        atomic_store_explicit(&session->must_close, true, memory_order_release);
+        session->transport->interrupt(session);
+    }
+}
+
 /* Closes the sessions of users that are gone. Sessions of the program's own find out with their next command. */
 static void close_orphans(struct larder *engine, struct session *self)
 {
@@ -169,17 +181,65 @@ static void close_orphans(struct larder *engine, struct session *self)
         struct acl_user *user = atomic_load_explicit(&session->user, memory_order_relaxed);
         if (user == NULL || !atomic_load_explicit(&user->is_gone, memory_order_relaxed))
             continue;
-        if (session == self) {
-            session->close_after_reply = true;
-        } else {
-            atomic_store_explicit(&session->must_close, true, memory_order_release);
-            session->transport->interrupt(session);
-        }
+        close_session(session, self);
     }
     lock_give(&registry->lock);
 }
 
-static enum acl_fault change_user(struct larder *engine, bytes name, struct acl_modifiers *modifiers, bytes *culprit)
+/* Subscriptions being looked through. */
+struct patrol {
+    struct larder *engine;
+    const struct acl_user *user; /* whose rules have changed; NULL: perhaps everybody's */
+    struct session *self;
+};
+
+/* The registry is locked, so the session's user is there. */
+static void patrol_subscription(void *context, struct session *session, enum topic_kind kind, bytes name)
+{
+    const struct patrol *patrol = context;
+    struct acl_user *user = atomic_load_explicit(&session->user, memory_order_relaxed);
+    if (user == NULL || (patrol->user != NULL && user != patrol->user) || !session->transport->is_network)
+        return;
+    struct acl_rules *rules = acl_user_rules(patrol->engine, user);
+    if (!acl_check_channel(rules, name, kind == TOPIC_PATTERN))
+        close_session(session, patrol->self);
+    acl_rules_drop(rules);
+}
+
+/* Closes the sessions with subscriptions that are not permitted any more. */
+static void close_listeners(struct larder *engine, const struct acl_user *user, struct session *self)
+{
+    struct patrol patrol = {.engine = engine, .user = user, .self = self};
+    size_t topics = 0;
+    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
+        topics += pubsub_topics(&engine->pubsub, kind);
+    if (topics == 0)
+        return;
+    lock_take(&engine->sessions.lock);
+    pubsub_visit_subscriptions(engine, patrol_subscription, &patrol);
+    lock_give(&engine->sessions.lock);
+}
+
+/* May a session be subscribed to something that `after` does not permit, since `before` did? */
+static bool loses_channels(const struct acl_rules *before, const struct acl_rules *after)
+{
+    for (size_t i = 0; i < after->selector_count; i++)
+        if (after->selectors[i].flags & ACL_ALL_CHANNELS)
+            return false;
+    for (size_t i = 0; i < before->selector_count; i++) {
+        const struct acl_selector *selector = &before->selectors[i];
+        if (selector->flags & ACL_ALL_CHANNELS)
+            return true;
+        for (size_t j = 0; j < selector->channels.count; j++)
+            if (!acl_check_channel(after, acl_list_text(&selector->channels, j), true))
+                return true;
+    }
+    return false;
+}
+
+/* Under the lock. *listener is a reference to the user, if sessions may have lost channels by that; else NULL. */
+static enum acl_fault change_user(struct larder *engine, bytes name, struct acl_modifiers *modifiers, bytes *culprit,
+                                  struct acl_user **listener)
 {
     struct acl *acl = &engine->acl;
     struct acl_grammar grammar = acl_grammar_of(engine);
@@ -194,8 +254,10 @@ static enum acl_fault change_user(struct larder *engine, bytes name, struct acl_
         acl_rules_drop(rules);
         return fault;
     }
-    if (user != NULL)
+    if (user != NULL) {
+        *listener = loses_channels(user->rules, rules) ? acl_user_keep(user) : NULL;
         replace_rules(user, rules);
+    }
     publish(acl);
     return ACL_FINE;
 }
@@ -203,10 +265,13 @@ static enum acl_fault change_user(struct larder *engine, bytes name, struct acl_
 enum acl_fault acl_set_user(struct larder *engine, bytes name, struct acl_modifiers *modifiers, bytes *culprit,
                             struct session *self)
 {
-    (void)self;
+    struct acl_user *listener = NULL;
     lock_take(&engine->acl.lock);
-    enum acl_fault fault = change_user(engine, name, modifiers, culprit);
+    enum acl_fault fault = change_user(engine, name, modifiers, culprit, &listener);
     lock_give(&engine->acl.lock);
+    if (listener != NULL)
+        close_listeners(engine, listener, self);
+    acl_user_drop(listener);
     return fault;
 }
 
@@ -344,8 +409,10 @@ bool acl_replace_users(struct larder *engine, struct acl_draft *drafts, size_t c
     lock_take(&engine->acl.lock);
     bool is_replaced = replace_all(engine, drafts, count);
     lock_give(&engine->acl.lock);
-    if (is_replaced)
+    if (is_replaced) {
         close_orphans(engine, self);
+        close_listeners(engine, NULL, self);
+    }
     return is_replaced;
 }
 

@@ -10,9 +10,12 @@
 
    Sessions of the program's own have no user and may do everything, until they log in as somebody.
 
-   Locks: `lock` protects the table of users and their rules, and is taken for moments only, never while another lock is
-   taken inside it; it may be taken while shards are locked. `file_lock` serialises ACL LOAD and SAVE and is taken
-   before it. */
+   A session whose subscriptions are not permitted any more is closed by whoever changed the rules, before that command
+   is answered. One that is just subscribing, permitted by the rules of before, sees the generation when it is done.
+
+   Locks: `lock` protects the table of users and their rules, is taken for moments only, and no other is taken while it
+   is held; so it may be taken whatever else is locked. `file_lock` serialises ACL LOAD and SAVE and is taken before
+   it. */
 #ifndef LARDER_ENGINE_ACL_H
 #define LARDER_ENGINE_ACL_H
 
@@ -116,5 +119,13 @@ bool acl_still_permits(struct call *call);
 
 /* A command that visits keys which its arguments do not name: may it do this (`flags`: enum key_flag) to a key? */
 bool acl_may_touch_key(struct call *call, bytes key, unsigned flags);
+/* Whatever it is, to whatever key? */
+bool acl_may_touch_all_keys(struct call *call);
+/* It may not: counts and logs that, and replies the error. */
+void acl_refuse_key(struct call *call, bytes key);
+
+/* Behind a command of a session with subscriptions: if rules changed while it ran, what it subscribed to may not be
+   permitted any more. */
+void acl_conclude(struct session *session);
 
 #endif

@@ -160,6 +160,14 @@ bool acl_check_key(const struct acl_rules *rules, const struct acl_question *que
     return false;
 }
 
+bool acl_check_all_keys(const struct acl_rules *rules, const struct acl_question *question)
+{
+    for (size_t i = 0; i < rules->selector_count; i++)
+        if ((rules->selectors[i].flags & ACL_ALL_KEYS) && permits_command(&rules->selectors[i], question))
+            return true;
+    return false;
+}
+
 bool acl_check_channel(const struct acl_rules *rules, bytes channel, bool is_pattern)
 {
     for (size_t i = 0; i < rules->selector_count; i++)

@@ -26,6 +26,9 @@ struct acl_answer acl_check(const struct acl_rules *rules, const struct acl_ques
 /* Of a command that visits keys which its arguments do not name: may it do this to a key? `flags`: enum key_flag. */
 bool acl_check_key(const struct acl_rules *rules, const struct acl_question *question, bytes key, unsigned flags);
 
+/* The same, for whatever it does to whatever key. */
+bool acl_check_all_keys(const struct acl_rules *rules, const struct acl_question *question);
+
 /* May its user be subscribed to a channel, or to a pattern? */
 bool acl_check_channel(const struct acl_rules *rules, bytes channel, bool is_pattern);
 

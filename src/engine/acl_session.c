@@ -60,7 +60,7 @@ bool acl_lets_in(const struct session *session)
 /* The client's line names the command that it tried. */
 static void show_command(const struct call *call)
 {
-    if (call->is_nested)
+    if (call->session->modes & MODE_EXEC)
         return;
     atomic_store_explicit(&call->session->last_container, call->container, memory_order_relaxed);
     atomic_store_explicit(&call->session->last_command, call->command, memory_order_relaxed);
@@ -73,7 +73,7 @@ static void log_refusal(struct call *call, enum acl_reason reason, bytes object,
     show_command(call);
     if (engine->describe_client != NULL)
         engine->describe_client(&client, call->session, call->now_ms);
-    bool is_in_multi = (call->session->modes & MODE_MULTI) || call->is_nested;
+    bool is_in_multi = (call->session->modes & (MODE_MULTI | MODE_EXEC)) != 0;
     struct acl_refusal refusal = {
         .reason = reason,
         .context = is_in_multi ? ACL_CONTEXT_MULTI : ACL_CONTEXT_TOPLEVEL,
@@ -86,6 +86,12 @@ static void log_refusal(struct call *call, enum acl_reason reason, bytes object,
     text_free(&client);
 }
 
+static void record_key(struct call *call, bytes key)
+{
+    stat_add(&call->executor->stats.acl_denied_keys, 1);
+    log_refusal(call, ACL_REASON_KEY, key, user_of(call->session)->name);
+}
+
 /* Counts and logs what was refused. */
 static void record(struct call *call, const struct acl_answer *answer)
 {
@@ -94,8 +100,7 @@ static void record(struct call *call, const struct acl_answer *answer)
     char name[2 * COMMAND_NAME_SIZE];
     switch (answer->verdict) {
     case ACL_DENIED_KEY:
-        stat_add(&stats->acl_denied_keys, 1);
-        log_refusal(call, ACL_REASON_KEY, ARG(answer->argument), user->name);
+        record_key(call, ARG(answer->argument));
         break;
     case ACL_DENIED_CHANNEL:
         stat_add(&stats->acl_denied_channels, 1);
@@ -149,6 +154,25 @@ static void log_out(struct session *session)
         atomic_store_explicit(&session->must_close, true, memory_order_relaxed);
 }
 
+static void check_subscription(void *context, struct session *session, enum topic_kind kind, bytes name)
+{
+    bool *is_permitted = context;
+    *is_permitted &= acl_check_channel(session->rules, name, kind == TOPIC_PATTERN);
+}
+
+/* The session has other rules than before, and subscriptions: it is closed if they are not permitted any more. Whoever
+   changed the rules has done so already, unless the session was just subscribing; one of the program's own is not
+   closed, but loses them all. */
+static void check_subscriptions(struct session *session)
+{
+    bool is_permitted = true;
+    pubsub_visit_own(session, check_subscription, &is_permitted);
+    if (!is_permitted && session->transport->is_network)
+        atomic_store_explicit(&session->must_close, true, memory_order_relaxed);
+    else if (!is_permitted)
+        pubsub_unsubscribe_all(session);
+}
+
 /* Takes the rules of the session's user as they are at this moment. */
 static void look_again(struct session *session)
 {
@@ -166,6 +190,8 @@ static void look_again(struct session *session)
     session->rules = user != NULL ? acl_rules_keep(user->rules) : NULL;
     bool is_let_in = acl_lets_in(session);
     lock_give(&acl->lock);
+    if ((session->modes & MODE_SUBSCRIBED) && old != NULL && session->rules != old)
+        check_subscriptions(session);
     acl_rules_drop(old);
     bool is_free = is_let_in && (user == NULL || acl_permits_everything(session->rules));
     session->free_pass = is_free ? session->rules_generation : 0;
@@ -178,6 +204,11 @@ static bool is_free(struct session *session)
     if (session->rules_generation != generation)
         look_again(session);
     return session->free_pass == session->rules_generation;
+}
+
+void acl_conclude(struct session *session)
+{
+    is_free(session);
 }
 
 static struct acl_question question_of(const struct call *call)
@@ -226,6 +257,19 @@ bool acl_may_touch_key(struct call *call, bytes key, unsigned flags)
 {
     struct acl_question question = question_of(call);
     return is_free(call->session) || acl_check_key(call->session->rules, &question, key, flags);
+}
+
+bool acl_may_touch_all_keys(struct call *call)
+{
+    struct acl_question question = question_of(call);
+    return is_free(call->session) || acl_check_all_keys(call->session->rules, &question);
+}
+
+void acl_refuse_key(struct call *call, bytes key)
+{
+    const struct acl_answer answer = {.verdict = ACL_DENIED_KEY};
+    record_key(call, key);
+    reply_refusal(call, &answer);
 }
 
 /* ---- Logging in ---- */
