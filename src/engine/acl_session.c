@@ -287,9 +287,7 @@ bool acl_log_in(struct call *call, bytes name, bytes password)
         return true;
     }
     acl_user_drop(user);
-    char command[2 * COMMAND_NAME_SIZE];
-    command_full_name(call->container, call->command, command, sizeof(command));
     stat_add(&call->executor->stats.acl_denied_logins, 1);
-    log_refusal(call, ACL_REASON_AUTH, bytes_of(command), name);
+    log_refusal(call, ACL_REASON_AUTH, ARG(0), name);
     return false;
 }
