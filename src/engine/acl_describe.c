@@ -21,11 +21,14 @@ void acl_describe_commands(const struct acl_selector *selector, struct text *out
     }
 }
 
-static const char *key_prefix(uint32_t access)
+/* "~*" stands for all keys, beside which no pattern is read: the pattern "*" is told otherwise. */
+static const char *key_prefix(bytes pattern, uint32_t access)
 {
     if (access == ACL_MAY_READ)
         return "%R~";
-    return access == ACL_MAY_WRITE ? "%W~" : "~";
+    if (access == ACL_MAY_WRITE)
+        return "%W~";
+    return bytes_equal(pattern, BYTES("*")) ? "%RW~" : "~";
 }
 
 void acl_describe_keys(const struct acl_selector *selector, struct text *out)
@@ -35,8 +38,9 @@ void acl_describe_keys(const struct acl_selector *selector, struct text *out)
         text_append(out, BYTES("~*"));
     for (size_t i = 0; i < selector->keys.count; i++) {
         separate(out, start);
-        text_append(out, bytes_of(key_prefix(selector->keys.items[i].tag)));
-        text_append(out, acl_list_text(&selector->keys, i));
+        bytes pattern = acl_list_text(&selector->keys, i);
+        text_append(out, bytes_of(key_prefix(pattern, selector->keys.items[i].tag)));
+        text_append(out, pattern);
     }
 }
 

@@ -195,8 +195,7 @@ static void free_reading(struct reading *reading)
     mem_free(reading->words);
 }
 
-/* Puts the users of a text in the place of all others. */
-static bool load_text(struct larder *engine, const char *path, bytes content, struct session *self, struct text *error)
+bool acl_load_text(struct larder *engine, const char *path, bytes content, struct session *self, struct text *error)
 {
     struct reading reading = {.grammar = acl_grammar_of(engine), .path = path, .faults = error};
     read_lines(&reading, content);
@@ -257,7 +256,7 @@ bool acl_load(struct larder *engine, struct session *self, struct text *error)
     if (!file_read(path.at, FILE_SIZE_MAX, &content))
         text_append_format(error, "Error loading ACLs, opening file '%s': %s", name, strerror(errno));
     else
-        is_loaded = load_text(engine, name, text_bytes(&content), self, error);
+        is_loaded = acl_load_text(engine, name, text_bytes(&content), self, error);
     lock_give(&engine->acl.file_lock);
     secret_wipe(content.at, content.len); /* it may hold passwords */
     text_free(&content);
@@ -274,6 +273,11 @@ static void append_user(void *context, const struct acl_user *user)
     text_append_char(content, '\n');
 }
 
+void acl_to_text(struct larder *engine, struct text *content)
+{
+    acl_visit(engine, append_user, content);
+}
+
 bool acl_save(struct larder *engine)
 {
     struct text path = {0}, content = {0};
@@ -281,7 +285,7 @@ bool acl_save(struct larder *engine)
     if (!find_file(engine, &name, &path))
         return false;
     lock_take(&engine->acl.file_lock);
-    acl_visit(engine, append_user, &content);
+    acl_to_text(engine, &content);
     errno = ENOMEM;
     bool is_saved = !content.is_cut && file_replace(path.at, text_bytes(&content), FILE_MODE);
     int reason = errno;

@@ -19,8 +19,13 @@ bool acl_has_file(const struct larder *engine);
 /* ACL LOAD: the file's users take the place of all others. False: nothing changed, and `error` says why. `self` is
    closed behind its reply, if it must be. */
 MUST_USE bool acl_load(struct larder *engine, struct session *self, struct text *error);
+/* The same with what stands in a file of this name. */
+MUST_USE bool acl_load_text(struct larder *engine, const char *path, bytes content, struct session *self,
+                            struct text *error);
 /* ACL SAVE: the file is replaced in one step. False: it is as before, and `errno` says why. */
 MUST_USE bool acl_save(struct larder *engine);
+/* Appends what it writes. */
+void acl_to_text(struct larder *engine, struct text *content);
 
 /* A cfg_user_check_fn; the context is a table of commands (struct command_table). */
 bool acl_check_user_line(void *context, const bytes *words, size_t count, struct cfg_error *error);
