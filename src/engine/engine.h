@@ -116,6 +116,7 @@ struct larder {
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
     struct acl acl;              /* has its own locks */
     struct watch_table *watches; /* by shard, under its lock */
+    _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
 
