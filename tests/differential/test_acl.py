@@ -28,7 +28,7 @@ def as_in_7_2(reply, user):
     """A reply of redis-server 7.0 in the words of 7.2."""
     for old, new in NOPERM_7_0.items():
         reply = reply.replace(old, new)
-    reply = reply.replace(b"-NOPERM this user has", b"-NOPERM User %b has" % as_bytes(user))
+    reply = reply.replace(b"NOPERM this user has", b"NOPERM User %b has" % as_bytes(user))
     old = re.fullmatch(rb"\+This user (.*)\r\n|\$\d+\r\nThis user (.*)\r\n", reply, re.DOTALL)
     if old:
         text = b"User %b %b" % (as_bytes(user), old.group(1) or old.group(2))
