@@ -286,6 +286,24 @@ static void channels_are_checked_by_name_and_patterns_by_their_text(void **state
     larder_session_close(admin);
 }
 
+/* Nobody closes a session of the program's own: it loses its subscriptions instead, when it runs its next command. */
+static void a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions(void **state)
+{
+    larder_session *admin = open_session(*state);
+    larder_session *session = open_session(*state);
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "&*", "+@all");
+    assert_status(session, "OK", "AUTH", "u", "x");
+    larder_reply_free(larder_command(session, "SUBSCRIBE", "a", NULL));
+    larder_reply_free(larder_command(session, "SUBSCRIBE", "b", NULL));
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "resetchannels", "&a");
+    assert_integer(admin, 1, "PUBLISH", "b", "m");
+    assert_status(session, "PONG", "PING");
+    assert_integer(admin, 0, "PUBLISH", "b", "m");
+    assert_integer(admin, 0, "PUBLISH", "a", "m");
+    larder_session_close(session);
+    larder_session_close(admin);
+}
+
 /* ---- The log ---- */
 
 static const larder_reply *field(const larder_reply *entry, const char *name)
@@ -626,6 +644,7 @@ int main(void)
         WITH_ENGINE(rules_that_a_transaction_changes_hold_within_it),
         WITH_ENGINE(prefix_commands_need_the_right_to_every_key),
         WITH_ENGINE(subscribers_that_lose_a_channel_are_closed_at_once),
+        WITH_ENGINE(a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions),
         WITH_ENGINE(channels_are_checked_by_name_and_patterns_by_their_text),
         WITH_ENGINE(refusals_within_a_minute_are_counted_together),
         WITH_ENGINE(the_log_holds_no_more_than_it_may),
