@@ -197,6 +197,13 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
+/* Under the registry's lock. */
+static const char *user_name(const struct session *session)
+{
+    const struct acl_user *user = atomic_load_explicit(&session->user, memory_order_relaxed);
+    return user != NULL ? user->name.at : "(superuser)";
+}
+
 /* Appends one client's line; under the registry's lock. Arguments are slices of the input and replies go to the
    transport as they are, so what Redis counts for copies of them is 0. */
 static void describe(struct text *text, const struct session *session, int64_t now_ms)
@@ -216,12 +223,23 @@ static void describe(struct text *text, const struct session *session, int64_t n
     text_append_format(
         text,
         "sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
-        "omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+        "omem=%zu tot-mem=%zu events=%s cmd=%s user=%s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
         pubsub_count(session, TOPIC_CHANNEL), pubsub_count(session, TOPIC_PATTERN),
         pubsub_count(session, TOPIC_SHARD_CHANNEL), query, capacity > query ? capacity - query : 0,
         atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, session_memory(session),
-        out_bytes > 0 ? "rw" : "r", command, atomic_load_explicit(&session->protocol, memory_order_relaxed),
-        or_empty(session->lib_name), or_empty(session->lib_version));
+        out_bytes > 0 ? "rw" : "r", command, user_name(session),
+        atomic_load_explicit(&session->protocol, memory_order_relaxed), or_empty(session->lib_name),
+        or_empty(session->lib_version));
+}
+
+void client_describe(struct text *text, const struct session *session, int64_t now_ms)
+{
+    struct lock *lock = &session->engine->sessions.lock;
+    lock_take(lock);
+    describe(text, session, now_ms);
+    lock_give(lock);
+    if (text->len > 0)
+        text->len--;
 }
 
 /* Replies a text and frees it. */
@@ -339,6 +357,7 @@ struct kill_filter {
     const bytes *local_address;
     int64_t id;
     enum client_type type;
+    struct acl_user *user; /* a reference */
     bool skips_me;
 };
 
@@ -350,10 +369,11 @@ static bool id_argument(struct call *call, size_t argument, int64_t *id)
     return false;
 }
 
-/* Every client is the user `default`, so this filter lets all of them through or is refused. */
-static bool user_argument(struct call *call, size_t argument)
+static bool user_argument(struct call *call, size_t argument, struct acl_user **user)
 {
-    if (bytes_equal(ARG(argument), BYTES("default")))
+    acl_user_drop(*user);
+    *user = acl_find_user(call->engine, ARG(argument));
+    if (*user != NULL)
         return true;
     reply_error_format(call, "ERR No such user '%.*s'", (int)quoted_length(ARG(argument)), ARG(argument).at);
     return false;
@@ -376,7 +396,7 @@ static bool parse_kill_option(struct call *call, size_t i, struct kill_filter *f
     if (call_is_word(call, i, "type"))
         return type_argument(call, i + 1, &filter->type);
     if (call_is_word(call, i, "user"))
-        return user_argument(call, i + 1);
+        return user_argument(call, i + 1, &filter->user);
     if (call_is_word(call, i, "skipme"))
         return skip_argument(call, i + 1, &filter->skips_me);
     if (call_is_word(call, i, "addr")) {
@@ -412,6 +432,8 @@ static bool is_meant(const struct kill_filter *filter, const struct session *ses
     if (filter->local_address != NULL && !bytes_equal(*filter->local_address, bytes_of(session->local_address)))
         return false;
     if (filter->type != CLIENT_UNKNOWN && type_of(session) != filter->type)
+        return false;
+    if (filter->user != NULL && atomic_load_explicit(&session->user, memory_order_relaxed) != filter->user)
         return false;
     return filter->id == 0 || (int64_t)session->id == filter->id;
 }
@@ -452,6 +474,7 @@ void cmd_client_kill(struct call *call)
     }
     if (parse_kill(call, &filter))
         reply_integer(call, kill_clients(call, &filter));
+    acl_user_drop(filter.user);
 }
 
 /* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]. No command blocks, so there is nobody to unblock: 0. */

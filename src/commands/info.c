@@ -358,6 +358,13 @@ static void write_stats(struct info *info)
                        pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
                        stat(&stats.writes), stat(&stats.query_limit_disconnections),
                        stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
+    text_append_format(&info->text,
+                       "acl_access_denied_auth:%llu\r\n"
+                       "acl_access_denied_cmd:%llu\r\n"
+                       "acl_access_denied_key:%llu\r\n"
+                       "acl_access_denied_channel:%llu\r\n",
+                       stat(&stats.acl_denied_logins), stat(&stats.acl_denied_commands), stat(&stats.acl_denied_keys),
+                       stat(&stats.acl_denied_channels));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */

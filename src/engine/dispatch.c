@@ -135,11 +135,9 @@ static bool is_permitted(struct call *call)
                     "file, and then restart the server.");
         return false;
     }
-    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {
-        reply_error(call, "NOAUTH Authentication required.");
-        return false;
-    }
-    return true;
+    /* for whom nothing is forbidden, this is all */
+    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
+    return likely(call->session->free_pass == generation) || acl_permits(call);
 }
 
 uint32_t call_effective_flags(const struct call *call)
@@ -527,6 +525,8 @@ static void conclude(struct session *session)
 {
     if (session->modes & MODE_SKIPS)
         follow_client_reply(session);
+    if (session->modes & MODE_SUBSCRIBED)
+        acl_conclude(session);
     if (session->modes & MODES_LISTENING)
         inbox_settle(session);
     session->modes &= ~(unsigned)MODE_LEAVES;

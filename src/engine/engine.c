@@ -85,6 +85,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->log.write = options->log;
     engine->log.context = options->log_context;
     clock_init(&engine->clock);
+    engine->describe_client = options->describe_client;
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
     atomic_init(&engine->expires_actively, true);
@@ -101,7 +102,10 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->keyspace.observer =
         (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
+    bool has_pubsub = engine->watches != NULL && hook_configuration(engine) && pubsub_init(&engine->pubsub);
+    if (!has_pubsub || !acl_init(engine)) {
+        if (has_pubsub)
+            pubsub_free(&engine->pubsub);
         mem_free(engine->watches);
         room_free(&engine->room);
         ks_free(&engine->keyspace);
@@ -122,6 +126,7 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    acl_free(engine);
     pubsub_free(&engine->pubsub);
     room_free(&engine->room);
     ks_free(&engine->keyspace);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/acl.h"
 #include "engine/command.h"
 #include "engine/config.h"
 #include "engine/pubsub.h"
@@ -34,6 +35,10 @@ struct executor_stats {
     _Atomic uint64_t output_limit_disconnections;
     _Atomic uint64_t reads; /* system calls */
     _Atomic uint64_t writes;
+    _Atomic uint64_t acl_denied_logins;
+    _Atomic uint64_t acl_denied_commands;
+    _Atomic uint64_t acl_denied_keys;
+    _Atomic uint64_t acl_denied_channels;
 };
 
 static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
@@ -83,11 +88,15 @@ enum interest {
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
 
+/* Appends a session's line of CLIENT LIST, without its newline; takes the registry's lock. */
+typedef void describe_client_fn(struct text *text, const struct session *session, int64_t now_ms);
+
 struct larder {
     struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
     struct log log;
     struct host host;
+    describe_client_fn *describe_client; /* NULL: nobody can */
     struct keyspace keyspace;
     struct command_table commands;
     struct session_registry sessions;
@@ -106,6 +115,7 @@ struct larder {
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
+    struct acl acl;              /* has its own locks */
     struct watch_table *watches; /* by shard, under its lock */
     _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
@@ -127,6 +137,7 @@ struct larder {
 struct engine_options {
     size_t threads; /* that may run commands at the same time; 1: no locking at all */
     const struct command *const *families;
+    describe_client_fn *describe_client; /* for the ACL log; NULL: it goes without */
     log_fn *log;
     void *log_context;
 };

@@ -20,6 +20,8 @@ struct executor;
 struct command;
 struct session;
 struct transaction;
+struct acl_user;
+struct acl_rules;
 
 enum { SESSION_ADDRESS_SIZE = 128 };
 
@@ -72,8 +74,11 @@ struct session {
     struct transaction *transaction;     /* NULL outside MULTI */
     struct list watches;                 /* struct watch; see watch.h */
     struct subscriptions *subscriptions; /* NULL: none; see pubsub.h */
-    bool is_authenticated;
-    bool close_after_reply; /* QUIT, or an error that ends the connection */
+    struct acl_rules *rules;   /* a reference to its user's as it last saw them; NULL: not yet, or it has no user */
+    uint64_t rules_generation; /* when that was; see acl.h */
+    uint64_t free_pass;        /* the ACL's generation in which nothing is forbidden to it; 0: none */
+    bool is_authenticated;     /* it has logged in, or needed not to when it came */
+    bool close_after_reply;    /* QUIT, or an error that ends the connection */
 
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
@@ -104,6 +109,8 @@ struct session {
     char *name; /* NULL: none */
     char *lib_name;
     char *lib_version;
+    _Atomic(struct acl_user *) user; /* a reference: who it is logged in as; NULL: may do everything. The owner changes
+                                        it under the lock; without the lock, others may compare it */
 };
 
 /* All sessions of an engine. */
@@ -117,7 +124,7 @@ struct session_registry {
 void session_registry_init(struct session_registry *registry);
 
 /* Prepares a session on memory that the transport gives; `encoders` holds one for each protocol version, [2] and [3].
-   It is authenticated when no password is required. The transport then fills in fd, addresses and is_local. */
+   It is let in when no password is required. The transport then fills in fd, addresses and is_local. */
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
                   const struct reply_encoder *const *encoders, struct out_pool *pool);
 /* Lets other threads see it. */
@@ -157,9 +164,6 @@ struct session_figures {
 
 /* Takes the registry's lock. */
 struct session_figures session_measure(struct session_registry *registry);
-
-/* May it run commands? It has authenticated, or no password is required (any more). */
-bool session_is_permitted(const struct session *session);
 
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);

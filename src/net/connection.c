@@ -177,7 +177,7 @@ static bool is_over_limit(struct connection *connection)
     size_t pending = out_pending(&session->out) + atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
     if (limit.hard_bytes > 0 && pending >= limit.hard_bytes)
         return true;
-    if (pending > UNAUTHENTICATED_PENDING && !session_is_permitted(session))
+    if (pending > UNAUTHENTICATED_PENDING && !acl_lets_in(session))
         return true;
     if (limit.soft_bytes == 0 || pending < limit.soft_bytes) {
         connection->soft_limit_since_ms = 0;
