@@ -1,5 +1,5 @@
-/* Publish and subscribe: the commands; what they stand on is in engine/pubsub.h. A subscription or its end is confirmed by
-   a push for each channel, which CLIENT REPLY does not silence. In front of the confirmation that a subscription has
+/* Publish and subscribe: the commands; what they stand on is in engine/pubsub.h. A subscription or its end is confirmed
+   by a push for each channel, which CLIENT REPLY does not silence. In front of the confirmation that a subscription has
    ended stands every message that was delivered for it, so that none follows. */
 #include "engine/pubsub.h"
 
@@ -54,7 +54,7 @@ static void subscribe(struct call *call, enum topic_kind kind)
 static void unsubscribe_from(struct call *call, enum topic_kind kind, bytes name)
 {
     pubsub_unsubscribe(call->session, kind, name);
-    if (!(call->session->modes & MODE_EXEC))
+    if (!(session_modes(call->session) & MODE_EXEC))
         inbox_settle(call->session);
     confirm(call, verbs[kind].unsubscribe, &name, kind);
 }
@@ -94,7 +94,7 @@ static void cmd_psubscribe(struct call *call)
 /* SSUBSCRIBE shardchannel [shardchannel ...]: not as a part of a transaction. */
 static void cmd_ssubscribe(struct call *call)
 {
-    if (call->session->modes & MODE_EXEC)
+    if (session_modes(call->session) & MODE_EXEC)
         reply_error(call, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     else
         subscribe(call, TOPIC_SHARD_CHANNEL);
@@ -127,7 +127,8 @@ static void publish(struct call *call, enum topic_kind kind)
         reply_no_memory(call);
 }
 
-/* PUBLISH channel message. Reply: how many receive it, one who receives it by several subscriptions counted for each. */
+/* PUBLISH channel message. Reply: how many receive it, one who receives it by several subscriptions counted for each.
+ */
 static void cmd_publish(struct call *call)
 {
     publish(call, TOPIC_CHANNEL);

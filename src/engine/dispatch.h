@@ -14,6 +14,11 @@ void shard_set_unlock(struct executor *executor);
 /* Adds the shards of a call's keys; false when there is no memory for hashing them. */
 MUST_USE bool call_add_shards(struct call *call);
 
+/* The hash of a key among the arguments. */
+uint64_t call_key_hash(const struct call *call, size_t argument);
+/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
+int call_find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX]);
+
 /* Runs a resolved and permitted call while the shards that it needs are locked already. */
 void call_run_nested(struct call *call);
 

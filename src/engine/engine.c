@@ -36,6 +36,7 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     int events = CFG_READ(config, notify_keyspace_events);
     atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
     engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
+    tracking_set_limit(engine, CFG_READ(config, tracking_table_max_keys));
     atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
     return true;
 }
@@ -43,8 +44,8 @@ static bool follow_configuration(struct config *config, void *context, struct cf
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {
-        "maxmemory-policy",           "lfu-log-factor",        "lfu-decay-time", "loglevel",
-        "client-output-buffer-limit", "notify-keyspace-events"};
+        "maxmemory-policy",           "lfu-log-factor",         "lfu-decay-time",         "loglevel",
+        "client-output-buffer-limit", "notify-keyspace-events", "tracking-table-max-keys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -86,7 +87,10 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->keyspace.observer =
         (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
+    if (engine->watches == NULL || !tracking_init(engine) || !hook_configuration(engine) ||
+        !pubsub_init(&engine->pubsub)) {
+        if (engine->watches != NULL)
+            tracking_free(engine);
         mem_free(engine->watches);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
@@ -107,6 +111,7 @@ void engine_free(struct larder *engine)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
     pubsub_free(&engine->pubsub);
+    tracking_free(engine);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
@@ -242,6 +247,9 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     }
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    tracking_upkeep(engine, first_shard, shard_count);
+    if (atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_BROADCAST)
+        tracking_broadcast(engine); /* of what has expired */
     sampler_run(engine);
     return has_more;
 }

@@ -10,6 +10,7 @@
 #include "engine/pubsub.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
@@ -74,8 +75,10 @@ enum gate {
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
-    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_WATCH = 1 << 0,     /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1,    /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_TRACKING = 1 << 2,  /* the shard has keys that tracking clients have read */
+    INTEREST_BROADCAST = 1 << 3, /* the engine's: tracking clients listen to prefixes */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
@@ -103,6 +106,7 @@ struct larder {
     struct watch_table *watches; /* by shard, under its lock */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
+    struct tracking tracking;    /* has its own locks */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -140,6 +144,14 @@ MUST_USE bool executor_init(struct executor *executor, struct larder *engine);
 void executor_free(struct executor *executor);
 /* Reads the clock: at the beginning of each batch of commands. */
 void executor_tick(struct executor *executor);
+/* At the end of each batch, before its replies are sent and with no lock held: what changes in it others must hear of.
+ */
+static inline void executor_settle(struct executor *executor)
+{
+    struct larder *engine = executor->engine;
+    if (unlikely(atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_BROADCAST))
+        tracking_broadcast(engine);
+}
 
 /* The sums over all executors. */
 struct executor_stats engine_stats(struct larder *engine);

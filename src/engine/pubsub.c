@@ -1,6 +1,6 @@
 /* Publish and subscribe; see pubsub.h. Invariants: a topic exists exactly while it has subscriptions; a subscription is
-   in the table of its topic, on the topic's list, and on a list of its session; a session has lists exactly while it has
-   subscriptions. */
+   in the table of its topic, on the topic's list, and on a list of its session; a session has lists exactly while it
+   has subscriptions. */
 #include "engine/pubsub.h"
 
 #include "base/glob.h"
@@ -233,7 +233,8 @@ static void end_listening_if_last(struct session *session)
         return;
     mem_free(session->subscriptions);
     session->subscriptions = NULL;
-    session->modes = (session->modes & ~(unsigned)MODE_SUBSCRIBED) | MODE_LEAVES;
+    session->modes |= MODE_LEAVES;
+    session->modes &= ~(unsigned)MODE_SUBSCRIBED;
     atomic_store_explicit(&session->output_class, CFG_CLASS_NORMAL, memory_order_relaxed);
 }
 
@@ -370,8 +371,7 @@ static void deliver(struct publication *publication, const struct topic *topic)
         return;
     }
     for (; link != &topic->subscriptions; link = link->next)
-        publication->receivers +=
-            inbox_deliver(CONTAINER_OF(link, struct subscription, in_topic)->session, frame);
+        publication->receivers += inbox_deliver(CONTAINER_OF(link, struct subscription, in_topic)->session, frame);
     frame_drop(frame);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/tracking.h"
 #include "engine/transaction.h"
 
 void session_registry_init(struct session_registry *registry)
@@ -88,6 +89,7 @@ void session_close(struct session *session)
         registry->network_count -= session->transport->is_network;
     }
     lock_give(&registry->lock);
+    tracking_close(session);
     inbox_clear(&session->inbox);
     out_clear(&session->out);
     mem_free(session->name);
@@ -117,6 +119,7 @@ void session_reset(struct session *session)
 {
     transaction_drop(session);
     pubsub_unsubscribe_all(session);
+    tracking_turn_off(session);
     inbox_settle(session); /* before the protocol changes */
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
@@ -140,6 +143,16 @@ struct session *session_next_client(struct session_registry *registry, struct se
     return NULL;
 }
 
+struct session *session_find(struct session_registry *registry, int64_t id)
+{
+    for (struct list *link = registry->sessions.next; link != &registry->sessions; link = link->next) {
+        struct session *session = CONTAINER_OF(link, struct session, in_registry);
+        if ((int64_t)session->id == id)
+            return atomic_load_explicit(&session->must_close, memory_order_relaxed) ? NULL : session;
+    }
+    return NULL;
+}
+
 size_t session_output_memory(const struct session *session)
 {
     return atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
@@ -149,7 +162,8 @@ size_t session_output_memory(const struct session *session)
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           session_output_memory(session) + atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
+           session_output_memory(session) + atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&session->queued_bytes, memory_order_relaxed) + tracking_prefix_bytes(session);
 }
 
 static size_t larger(size_t a, size_t b)

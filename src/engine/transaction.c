@@ -67,6 +67,7 @@ void transaction_queue(struct call *call)
     transaction->bytes += mem_size(copy);
     transaction->flags |= call_flags(call);
     atomic_store_explicit(&call->session->queued, (int)transaction->count, memory_order_relaxed);
+    atomic_store_explicit(&call->session->queued_bytes, transaction->bytes, memory_order_relaxed);
     reply_status(call, "QUEUED");
 }
 
@@ -103,6 +104,7 @@ static struct transaction *take_queue(struct session *session)
     session->transaction = NULL;
     session->modes &= ~(unsigned)MODE_MULTI;
     atomic_store_explicit(&session->queued, -1, memory_order_relaxed);
+    atomic_store_explicit(&session->queued_bytes, 0, memory_order_relaxed);
     return transaction;
 }
 
