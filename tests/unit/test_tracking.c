@@ -489,6 +489,62 @@ static void many_readers_of_a_key_are_each_told_once(void **state)
     larder_close(engine);
 }
 
+/* ---- Batches ---- */
+
+static struct session *inner_session(larder *engine, larder_session *session)
+{
+    larder_reply *reply = larder_command(session, "CLIENT", "ID", NULL);
+    struct session *found = session_find(&engine->sessions, reply->integer);
+    larder_reply_free(reply);
+    assert_non_null(found);
+    return found;
+}
+
+/* The oldest push of a session names these keys, and no other push waits. */
+static void check_push(larder_session *session, const char *names)
+{
+    char told[TEXT_SIZE] = "";
+    larder_reply *push = larder_session_push(session);
+    if (push != NULL)
+        for (size_t i = 0; i < push->elements[1].count; i++)
+            snprintf(told + strlen(told), sizeof(told) - strlen(told), " %s", push->elements[1].elements[i].text);
+    assert_string_equal(told, names);
+    larder_reply_free(push);
+    assert_int_equal(count_pushes(session), 0);
+}
+
+static void a_batch_of_changes_is_told_at_once_each_key_once(void **state)
+{
+    larder *engine = open_engine(NULL);
+    larder_session *session = open_session(engine);
+    larder_session *quiet = open_session(engine);
+    larder_session *writer = open_session(engine);
+    const struct session *by_quiet = inner_session(engine, quiet);
+    const struct session *by_writer = inner_session(engine, writer);
+    assert_status(session, "OK", "CLIENT", "TRACKING", "ON", "BCAST");
+    assert_status(quiet, "OK", "CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP");
+    tracking_note_change(engine, BYTES("b"), by_writer);
+    tracking_note_change(engine, BYTES("own"), by_quiet);
+    tracking_note_change(engine, BYTES("a"), NULL);
+    tracking_note_change(engine, BYTES("both"), by_quiet);
+    tracking_note_change(engine, BYTES("both"), by_writer);
+    tracking_note_change(engine, BYTES("b"), by_writer);
+    tracking_note_change(engine, BYTES("own"), by_quiet);
+    assert_int_equal(count_pushes(session), 0);
+    tracking_broadcast(engine);
+    check_push(session, " a b both own");
+    check_push(quiet, " a b both");
+    tracking_note_change(engine, BYTES("own"), by_quiet);
+    tracking_broadcast(engine);
+    check_push(session, " own");
+    check_push(quiet, "");
+    larder_session_close(session);
+    larder_session_close(quiet);
+    larder_session_close(writer);
+    check_that_all_is_forgotten(engine);
+    larder_close(engine);
+}
+
 /* ---- When memory runs out ---- */
 
 enum { MOST_ALLOCATIONS = 1000 };
@@ -612,6 +668,7 @@ int main(void)
         cmocka_unit_test(what_is_remembered_keeps_to_its_limit_and_the_rest_is_told),
         cmocka_unit_test(what_is_remembered_is_bounded_in_memory_too),
         cmocka_unit_test(many_readers_of_a_key_are_each_told_once),
+        cmocka_unit_test(a_batch_of_changes_is_told_at_once_each_key_once),
         cmocka_unit_test(a_reading_that_finds_no_memory_is_not_forgotten),
         cmocka_unit_test(a_change_that_finds_no_memory_is_told_all_the_same),
         cmocka_unit_test(turning_on_happens_or_is_refused),
