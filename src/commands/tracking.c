@@ -23,7 +23,7 @@ static bool parse_redirect(struct call *call, size_t argument, struct tracking_w
     }
     if (!call_integer(call, argument, &id))
         return false;
-    enum target_status status = tracking_find_target(call->engine, id, &words->target);
+    enum target_status status = tracking_find_target(call->session, id, &words->target);
     if (status == TARGET_MISSING)
         reply_error(call, "ERR The client ID you want redirect to does not exist");
     else if (status == TARGET_NO_MEMORY)

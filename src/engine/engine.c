@@ -248,8 +248,8 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
     tracking_upkeep(engine, first_shard, shard_count);
-    if (atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_BROADCAST)
-        tracking_broadcast(engine); /* of what has expired */
+    if (tracking_has_untold(&engine->tracking))
+        tracking_broadcast(engine); /* what has expired */
     sampler_run(engine);
     return has_more;
 }

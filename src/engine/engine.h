@@ -148,9 +148,8 @@ void executor_tick(struct executor *executor);
  */
 static inline void executor_settle(struct executor *executor)
 {
-    struct larder *engine = executor->engine;
-    if (unlikely(atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_BROADCAST))
-        tracking_broadcast(engine);
+    if (unlikely(tracking_has_untold(&executor->engine->tracking)))
+        tracking_broadcast(executor->engine);
 }
 
 /* The sums over all executors. */

@@ -22,9 +22,14 @@ static void choose_encoder(struct session *session)
     session->encoder = is_silent ? &reply_encoder_silent : session->encoders[protocol];
 }
 
+/* In RESP2 a session without subscriptions is sent nothing but replies, so what came for RESP3 goes before. */
 void session_set_protocol(struct session *session, int protocol)
 {
+    struct tracker *held = tracking_hold(session);
+    if ((session_modes(session) & MODES_LISTENING) && !(session_modes(session) & MODE_EXEC))
+        inbox_settle(session);
     atomic_store_explicit(&session->protocol, protocol, memory_order_relaxed);
+    tracking_release(held);
     choose_encoder(session);
 }
 
@@ -120,7 +125,6 @@ void session_reset(struct session *session)
     transaction_drop(session);
     pubsub_unsubscribe_all(session);
     tracking_turn_off(session);
-    inbox_settle(session); /* before the protocol changes */
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);

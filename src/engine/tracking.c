@@ -107,14 +107,28 @@ void tracker_tell(struct tracker *tracker, struct frame frame)
     tracker_drop(target);
 }
 
-enum target_status tracking_find_target(struct larder *engine, int64_t id, struct tracker **target)
+struct tracker *tracking_hold(struct session *session)
 {
-    struct session_registry *registry = &engine->sessions;
+    struct tracker *tracker = tracker_of(session);
+    if (tracker != NULL)
+        lock_take(&tracker->lock);
+    return tracker;
+}
+
+void tracking_release(struct tracker *tracker)
+{
+    if (tracker != NULL)
+        lock_give(&tracker->lock);
+}
+
+enum target_status tracking_find_target(const struct session *session, int64_t id, struct tracker **target)
+{
+    struct session_registry *registry = &session->engine->sessions;
     enum target_status status = TARGET_MISSING;
     lock_take(&registry->lock);
-    struct session *session = session_find(registry, id);
-    if (session != NULL) {
-        *target = need_tracker(session);
+    struct session *found = session_find(registry, id);
+    if (found != NULL && (found->transport->is_network || !session->transport->is_network)) {
+        *target = need_tracker(found);
         status = *target != NULL ? TARGET_FOUND : TARGET_NO_MEMORY;
     }
     if (status == TARGET_FOUND)

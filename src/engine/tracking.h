@@ -71,7 +71,8 @@ struct tracking {
     struct list garbage;    /* lock: tables that were emptied at once, waiting to be freed */
     struct stems stems;     /* lock: struct tracked_prefix */
     struct mailbox changes; /* any thread pushes, the lock's holder takes: what tracking_broadcast is to tell */
-    _Atomic bool is_lossy;  /* a change could not be noted: those who listen must forget everything */
+    _Atomic size_t lost;    /* changes that could not be noted: those who listen must forget everything */
+    _Atomic size_t untold;  /* changes, noted or lost, that not all who listen have been told of yet */
 };
 
 /* False when there is no memory. */
@@ -99,12 +100,17 @@ MUST_USE bool tracking_turn_on(struct session *session, const struct tracking_op
 void tracking_turn_off(struct session *session);
 /* The session closes, and nobody finds it in the registry any more. */
 void tracking_close(struct session *session);
+/* Between the two nobody tells the session anything: who did for what it was before (its protocol, its having
+   subscriptions) is through, and who will sees what it is then. */
+MUST_USE struct tracker *tracking_hold(struct session *session);
+void tracking_release(struct tracker *tracker);
 /* CLIENT CACHING: the next command is the exception. */
 void tracking_except_next(struct session *session);
 
 enum target_status { TARGET_FOUND, TARGET_MISSING, TARGET_NO_MEMORY };
-/* Finds a client by its number, to redirect to it; takes the registry's lock. The caller gets a reference. */
-MUST_USE enum target_status tracking_find_target(struct larder *engine, int64_t id, struct tracker **target);
+/* Finds a session by its number, to redirect to it; takes the registry's lock. The caller gets a reference. Sessions of
+   the program's own do not exist for clients. */
+MUST_USE enum target_status tracking_find_target(const struct session *session, int64_t id, struct tracker **target);
 /* Gives a reference back; NULL is allowed. */
 void tracker_drop(struct tracker *tracker);
 
@@ -153,5 +159,10 @@ void tracking_upkeep(struct larder *engine, size_t first_shard, size_t shard_cou
 void tracking_note_change(struct larder *engine, bytes name, const struct session *by);
 /* Tells what was noted. Any thread that holds no lock. */
 void tracking_broadcast(struct larder *engine);
+/* Is there anything to tell, or being told by another thread? */
+static inline bool tracking_has_untold(const struct tracking *tracking)
+{
+    return atomic_load_explicit(&tracking->untold, memory_order_acquire) > 0;
+}
 
 #endif

@@ -316,8 +316,9 @@ void tracking_note_change(struct larder *engine, bytes name, const struct sessio
 {
     struct tracking *tracking = &engine->tracking;
     struct change *change = mem_alloc(sizeof(*change) + name.len);
+    atomic_fetch_add_explicit(&tracking->untold, 1, memory_order_relaxed);
     if (change == NULL) {
-        atomic_store_explicit(&tracking->is_lossy, true, memory_order_relaxed);
+        atomic_fetch_add_explicit(&tracking->lost, 1, memory_order_relaxed);
         return;
     }
     change->by = by != NULL ? by->id : 0;
@@ -336,13 +337,16 @@ struct telling {
     bool has_failed;     /* there was no memory */
 };
 
-static void free_changes(struct mail *mail)
+/* Returns how many there were. */
+static size_t free_changes(struct mail *mail)
 {
-    while (mail != NULL) {
+    size_t count = 0;
+    for (; mail != NULL; count++) {
         struct mail *next = mail->next;
         mem_free(CONTAINER_OF(mail, struct change, mail));
         mail = next;
     }
+    return count;
 }
 
 void broadcast_free(struct tracking *tracking)
@@ -524,12 +528,14 @@ static void tell(struct tracking *tracking, struct mail *first)
 void tracking_broadcast(struct larder *engine)
 {
     struct tracking *tracking = &engine->tracking;
-    lock_take(&tracking->lock); /* in any case: another thread may be telling of changes that this one made */
+    lock_take(&tracking->lock); /* another thread may be telling of changes that this one made */
     struct mail *first = mailbox_take(&tracking->changes);
+    size_t told = atomic_exchange_explicit(&tracking->lost, 0, memory_order_relaxed);
     if (first != NULL)
         tell(tracking, first);
-    if (unlikely(atomic_exchange_explicit(&tracking->is_lossy, false, memory_order_relaxed)))
+    if (unlikely(told > 0))
         tell_of_loss(tracking);
+    told += free_changes(first);
+    atomic_fetch_sub_explicit(&tracking->untold, told, memory_order_release);
     lock_give(&tracking->lock);
-    free_changes(first);
 }

@@ -9,7 +9,7 @@
 enum {
     BYTES_PER_KEY = 1024,     /* what a key and its readers may take on average before keys are dropped early */
     BYTES_AT_LEAST = 1 << 20, /* of a limit, however few keys are allowed */
-    UPKEEP_KEYS = 256,        /* keys that one step of upkeep looks at, or drops, in a shard */
+    UPKEEP_KEYS = 512,        /* keys that one step of upkeep looks at, or drops, in a shard */
     UPKEEP_SLOTS = 16 * 1024, /* places for readers that it looks at */
     UPKEEP_GARBAGE = 1024,    /* emptied keys that it frees */
     FIRST_CAPACITY = 4,

@@ -5,25 +5,22 @@
 
 #include "base/mem.h"
 
-#include <stdint.h>
-
 enum { CHILDREN_MAX = 256 };
 
 struct stem_node {
     void *item;                  /* NULL: no stem ends here */
     struct stem_node **children; /* sorted by the first byte of their labels; NULL: none */
-    uint16_t child_count;
-    uint32_t len;
+    size_t child_count;
+    size_t len;
     char label[]; /* what this node adds to its parent's string; the root's is empty */
 };
 
 static struct stem_node *node_new(bytes label, void *item)
 {
-    assert(label.len <= UINT32_MAX);
     struct stem_node *node = mem_alloc(sizeof(*node) + label.len);
     if (node == NULL)
         return NULL;
-    *node = (struct stem_node){.item = item, .len = (uint32_t)label.len};
+    *node = (struct stem_node){.item = item, .len = label.len};
     if (label.len > 0)
         memcpy(node->label, label.at, label.len);
     return node;
@@ -137,7 +134,7 @@ static bool split(struct stem_node **link, size_t len, bytes rest, void *item)
         mem_free(upper);
         return false;
     }
-    lower->len -= (uint32_t)len;
+    lower->len -= len;
     memmove(lower->label, lower->label + len, lower->len);
     upper->children = children;
     upper->child_count = leaf != NULL ? 2 : 1;

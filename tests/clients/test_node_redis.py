@@ -16,7 +16,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "basic_use.mjs"):
+    for name in ("package.json", "basic_use.mjs", "client_side_cache.mjs"):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -35,16 +35,25 @@ def installed(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("protocol", ["2", "3"])
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_basic_use(server, installed, transport, protocol):
+def run(server, transport, folder, program, *arguments):
     where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
     result = subprocess.run(
-        ["node", "basic_use.mjs", where, protocol],
-        cwd=installed,
+        ["node", program, where, *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "ok\n"), result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("protocol", ["2", "3"])
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_basic_use(server, installed, transport, protocol):
+    run(server, transport, installed, "basic_use.mjs", protocol)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_client_side_caching(server, installed, transport):
+    run(server, transport, installed, "client_side_cache.mjs")
