@@ -88,7 +88,8 @@ void cmd_client_reply(struct call *call)
 {
     struct session *session = call->session;
     if (call_is_word(call, 2, "on")) {
-        session_set_client_reply(session, CLIENT_REPLY_ON);
+        if (session->client_reply != CLIENT_REPLY_SKIP_NEXT) /* SKIP before it in one EXEC: that still holds */
+            session_set_client_reply(session, CLIENT_REPLY_ON);
         reply_ok(call);
     } else if (call_is_word(call, 2, "off")) {
         session_set_client_reply(session, CLIENT_REPLY_OFF);
@@ -237,7 +238,7 @@ static void describe(struct text *text, const struct session *session, int64_t n
         "omem=%zu tot-mem=%zu events=%s cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
         pubsub_count(session, TOPIC_CHANNEL), pubsub_count(session, TOPIC_PATTERN),
         pubsub_count(session, TOPIC_SHARD_CHANNEL), atomic_load_explicit(&session->queued, memory_order_relaxed), query,
-        capacity > query ? capacity - query : 0, atomic_load_explicit(&session->queued_bytes, memory_order_relaxed),
+        capacity > query ? capacity - query : 0, atomic_load_explicit(&session->multi_bytes, memory_order_relaxed),
         atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, session_memory(session),
         out_bytes > 0 ? "rw" : "r", command, user_name(session), (long long)tracking_redirection(session),
         atomic_load_explicit(&session->protocol, memory_order_relaxed), or_empty(session->lib_name),

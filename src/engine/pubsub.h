@@ -1,10 +1,10 @@
 /* Publish and subscribe: who listens to which channel, and the delivery of messages to them.
 
    Channels, and the shard channels that live beside them under the same names, are found in one of many stripes by the
-   hash of their name; a stripe's lock is held while a message is delivered, so that all subscribers of a channel receive
-   its messages in one order. Patterns stand in a list of their own under a lock that publishers only read-lock, and not
-   even that while there are none. A subscription belongs to its session's owner, who alone makes and ends it; publishers
-   see it under the lock of what it subscribes to.
+   hash of their name; a stripe's lock is held while a message is delivered, so that all subscribers of a channel
+   receive its messages in one order. Patterns stand in a list of their own under a lock that publishers only read-lock,
+   and not even that while there are none. A subscription belongs to its session's owner, who alone makes and ends it;
+   publishers see it under the lock of what it subscribes to.
 
    Order of locks: shards, then one stripe, then the patterns, then what a delivery takes. So a message may be published
    while shards are locked, and nothing here locks a shard. */
@@ -63,6 +63,9 @@ struct blob *pubsub_oldest(const struct session *session, enum topic_kind kind);
 /* Any thread: how many subscriptions the session has, of one kind, and of all. */
 size_t pubsub_count(const struct session *session, enum topic_kind kind);
 size_t pubsub_count_all(const struct session *session);
+
+/* Does a pattern match the name of a channel? As in Redis not even `*` matches the empty name. */
+bool pubsub_matches(bytes pattern, bytes channel);
 
 /* Any thread, holding no stripe. Delivers a message on a channel or shard channel (and, of a channel, to those whose
    pattern matches it); `receivers` is to how many. False when there was no memory for it to reach all of them. */

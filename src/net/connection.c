@@ -24,7 +24,7 @@ static void connection_interrupt(struct session *session)
         worker_send(connection->worker, &connection->interrupt);
 }
 
-const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true};
+const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true, .can_wait = true};
 
 struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd)
 {

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent / "node"
+PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
+RESP3_PROGRAM = "client_side_cache.mjs"
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +18,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "basic_use.mjs", "client_side_cache.mjs"):
+    for name in ("package.json", *PROGRAMS, RESP3_PROGRAM):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -50,10 +52,11 @@ def run(server, transport, folder, program, *arguments):
 
 @pytest.mark.parametrize("protocol", ["2", "3"])
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_basic_use(server, installed, transport, protocol):
-    run(server, transport, installed, "basic_use.mjs", protocol)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_promise_holds(server, installed, transport, protocol, program):
+    run(server, transport, installed, program, protocol)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_client_side_caching(server, installed, transport):
-    run(server, transport, installed, "client_side_cache.mjs")
+    run(server, transport, installed, RESP3_PROGRAM)
