@@ -83,6 +83,8 @@ void tracking_free(struct larder *engine);
 void tracking_set_limit(struct larder *engine, long long max_keys);
 /* Memory of the tables. Any thread. */
 size_t tracking_bytes(const struct larder *engine);
+/* All shards locked; for tests: asserts every invariant of the tables. */
+void tracking_check(struct larder *engine);
 
 /* ---- A session's own settings; only its owner calls these. ---- */
 

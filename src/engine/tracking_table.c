@@ -406,6 +406,51 @@ void tracking_tables_free(struct larder *engine)
     mem_free(tracking->tables);
 }
 
+/* ---- Checking ---- */
+
+static void check_key(void *context, void *item)
+{
+    struct tracking_table *sums = context;
+    const struct tracked_key *key = item;
+    struct tracker *const *readers = readers_of(key);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < key->capacity; i++) {
+        count += readers[i] != NULL;
+        assert(readers[i] == NULL || has_reader(key, readers[i]));
+    }
+    assert(count == key->count && count > 0 && (key->capacity == 1 || count <= key->capacity / 4 * 3));
+    sums->items += count;
+    sums->bytes += key_bytes(key);
+}
+
+void tracking_check(struct larder *engine)
+{
+    struct tracking *tracking = &engine->tracking;
+    size_t keys = 0;
+    struct tracking_table all = {0};
+    for (size_t i = 0; i < engine->keyspace.shard_count; i++) {
+        const struct shard *shard = &engine->keyspace.shards[i];
+        const struct tracking_table *table = table_of(engine, shard);
+        struct tracking_table sums = {0};
+        uint64_t cursor = 0;
+        do {
+            cursor = ht_scan(&table->keys, cursor, check_key, &sums);
+        } while (cursor != 0);
+        ht_check(&table->keys, hash_of, NULL);
+        assert(sums.items == table->items && sums.bytes == table->bytes);
+        assert(((shard->interest & INTEREST_TRACKING) != 0) == (table->keys.used > 0));
+        keys += table->keys.used;
+        all.items += sums.items;
+        all.bytes += sums.bytes;
+    }
+    assert(keys == get(&tracking->keys) && all.items == get(&tracking->items) && all.bytes == get(&tracking->bytes));
+    (void)keys;
+    lock_take(&tracking->lock);
+    stems_check(&tracking->stems);
+    assert(tracking->stems.count == get(&tracking->prefixes));
+    lock_give(&tracking->lock);
+}
+
 /* ---- Upkeep ---- */
 
 /* A step of a sweep. */

@@ -329,6 +329,9 @@ static void check_that_all_is_forgotten(larder *engine)
 /* Time passes, and all that has expired is gone: a look at it is enough. */
 static void pass_time(larder *engine)
 {
+    ks_lock_all(&engine->keyspace);
+    tracking_check(engine);
+    ks_unlock_all(&engine->keyspace);
     larder_advance(engine, 15 * 1000);
     larder_upkeep(engine);
     larder_session *session = open_session(engine);
