@@ -19,7 +19,8 @@ static void cmd_ping(struct call *call)
     const struct session *session = call->session;
     if (call->argc > 2)
         reply_arity_error(call);
-    else if ((session->modes & MODE_SUBSCRIBED) && atomic_load_explicit(&session->protocol, memory_order_relaxed) == 2)
+    else if ((session_modes(session) & MODE_SUBSCRIBED) &&
+             atomic_load_explicit(&session->protocol, memory_order_relaxed) == 2)
         reply_pong_message(call);
     else if (call->argc == 2)
         reply_bulk(call, ARG(1));

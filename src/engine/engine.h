@@ -12,6 +12,7 @@
 #include "engine/room.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
@@ -82,8 +83,10 @@ enum gate {
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
-    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_WATCH = 1 << 0,     /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1,    /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_TRACKING = 1 << 2,  /* the shard has keys that tracking clients have read */
+    INTEREST_BROADCAST = 1 << 3, /* the engine's: tracking clients listen to prefixes */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
@@ -120,6 +123,7 @@ struct larder {
     _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
+    struct tracking tracking;    /* has its own locks */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -158,6 +162,13 @@ MUST_USE bool executor_init(struct executor *executor, struct larder *engine);
 void executor_free(struct executor *executor);
 /* Reads the clock: at the beginning of each batch of commands. */
 void executor_tick(struct executor *executor);
+/* At the end of each batch, before its replies are sent and with no lock held: what changes in it others must hear of.
+ */
+static inline void executor_settle(struct executor *executor)
+{
+    if (unlikely(tracking_has_untold(&executor->engine->tracking)))
+        tracking_broadcast(executor->engine);
+}
 
 /* The sums over all executors. */
 struct executor_stats engine_stats(struct larder *engine);

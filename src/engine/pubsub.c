@@ -233,7 +233,9 @@ static void end_listening_if_last(struct session *session)
         return;
     mem_free(session->subscriptions);
     session->subscriptions = NULL;
-    session->modes = (session->modes & ~(unsigned)MODE_SUBSCRIBED) | MODE_LEAVES;
+    tracking_release(tracking_hold(session)); /* in RESP2, invalidations come only to who has subscriptions */
+    session->modes |= MODE_LEAVES;
+    session->modes &= ~(unsigned)MODE_SUBSCRIBED;
     atomic_store_explicit(&session->output_class, CFG_CLASS_NORMAL, memory_order_relaxed);
 }
 

@@ -212,7 +212,7 @@ static void send_all(struct connection *connection)
     struct out *out = &session->out;
     size_t budget = SENDS_PER_TURN_BYTES;
     for (;;) {
-        if (unlikely(session->modes & MODES_LISTENING))
+        if (unlikely(session_modes(session) & MODES_LISTENING))
             inbox_drain(session, INBOX_STEP);
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))
