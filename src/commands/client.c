@@ -159,11 +159,13 @@ static bool type_argument(struct call *call, size_t argument, enum client_type *
     return false;
 }
 
-enum { FLAGS_SIZE = 4 };
+enum { FLAGS_SIZE = 5 };
 
 static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
 {
     char *at = flags;
+    if (session_listens(session, LISTENS_AS_MONITOR))
+        *at++ = 'O';
     if (session->is_unix)
         *at++ = 'U';
     if (atomic_load_explicit(&session->no_evict, memory_order_relaxed))

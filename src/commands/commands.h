@@ -14,6 +14,8 @@ extern const struct command scan_commands[];
 extern const struct command connection_commands[];
 extern const struct command transaction_commands[];
 extern const struct command server_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command latency_commands[];
 extern const struct command config_commands[];
 extern const struct command command_commands[];
 

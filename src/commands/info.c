@@ -246,10 +246,10 @@ static void write_stats(struct info *info)
                        "current_eviction_exceeded_time:0\r\n"
                        "keyspace_hits:%llu\r\n"
                        "keyspace_misses:%llu\r\n",
-                       stat(&stats.connections), stat(&stats.commands), rates.commands, stat(&stats.input_bytes),
-                       stat(&stats.output_bytes), rates.input_bytes / 1024, rates.output_bytes / 1024,
-                       stat(&stats.refused_connections), (unsigned long long)data.expired, stat(&stats.hits),
-                       stat(&stats.misses));
+                       stat(&stats.connections), (unsigned long long)command_stats_calls(info->engine), rates.commands,
+                       stat(&stats.input_bytes), stat(&stats.output_bytes), rates.input_bytes / 1024,
+                       rates.output_bytes / 1024, stat(&stats.refused_connections), (unsigned long long)data.expired,
+                       stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
                        "pubsub_channels:0\r\n"
                        "pubsub_patterns:0\r\n"
@@ -316,6 +316,21 @@ static void write_modules(struct info *info)
     (void)info; /* there are none */
 }
 
+static void write_commandstats(struct info *info)
+{
+    info_write_commandstats(info->engine, &info->text);
+}
+
+static void write_errorstats(struct info *info)
+{
+    info_write_errorstats(info->engine, &info->text);
+}
+
+static void write_latencystats(struct info *info)
+{
+    info_write_latencystats(info->engine, &info->text);
+}
+
 static void write_cluster(struct info *info)
 {
     text_append(&info->text, BYTES("cluster_enabled:0\r\n"));
@@ -340,28 +355,33 @@ static void write_keyspace(struct info *info)
     }
 }
 
-/* The sections in the order in which they are written; all of them belong to the default. */
+/* The sections in the order in which they are written. */
 static const struct section {
     const char *name;
     const char *alias; /* NULL: none */
     const char *title;
     void (*write)(struct info *info);
+    bool is_default; /* written when nothing is asked for */
 } sections[] = {
-    {"server", NULL, "Server", write_server},
-    {"clients", NULL, "Clients", write_clients},
-    {"memory", NULL, "Memory", write_memory},
-    {"persistence", NULL, "Persistence", write_persistence},
-    {"stats", NULL, "Stats", write_stats},
-    {"replication", NULL, "Replication", write_replication},
-    {"cpu", NULL, "CPU", write_cpu},
-    {"modules", "module_list", "Modules", write_modules},
-    {"cluster", NULL, "Cluster", write_cluster},
-    {"keyspace", NULL, "Keyspace", write_keyspace},
+    {"server", NULL, "Server", write_server, true},
+    {"clients", NULL, "Clients", write_clients, true},
+    {"memory", NULL, "Memory", write_memory, true},
+    {"persistence", NULL, "Persistence", write_persistence, true},
+    {"stats", NULL, "Stats", write_stats, true},
+    {"replication", NULL, "Replication", write_replication, true},
+    {"cpu", NULL, "CPU", write_cpu, true},
+    {"modules", "module_list", "Modules", write_modules, true},
+    {"commandstats", NULL, "Commandstats", write_commandstats, false},
+    {"errorstats", NULL, "Errorstats", write_errorstats, true},
+    {"latencystats", NULL, "Latencystats", write_latencystats, false},
+    {"cluster", NULL, "Cluster", write_cluster, true},
+    {"keyspace", NULL, "Keyspace", write_keyspace, true},
 };
 
-static bool is_set_of_sections(const struct call *call, size_t argument)
+/* Is this section one of the set that the argument names? */
+static bool is_in_set(const struct call *call, size_t argument, const struct section *section)
 {
-    return call_is_word(call, argument, "default") || call_is_word(call, argument, "all") ||
+    return (section->is_default && call_is_word(call, argument, "default")) || call_is_word(call, argument, "all") ||
            call_is_word(call, argument, "everything");
 }
 
@@ -369,9 +389,9 @@ static bool is_set_of_sections(const struct call *call, size_t argument)
 static bool is_wanted(const struct call *call, const struct section *section)
 {
     if (call->argc == 1)
-        return true;
+        return section->is_default;
     for (size_t i = 1; i < call->argc; i++)
-        if (is_set_of_sections(call, i) || call_is_word(call, i, section->name) ||
+        if (is_in_set(call, i, section) || call_is_word(call, i, section->name) ||
             (section->alias != NULL && call_is_word(call, i, section->alias)))
             return true;
     return false;

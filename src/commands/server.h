@@ -3,12 +3,18 @@
 #ifndef LARDER_COMMANDS_SERVER_H
 #define LARDER_COMMANDS_SERVER_H
 
+#include "base/text.h"
 #include "engine/call.h"
 
 extern const struct command memory_subcommands[];
 
 void cmd_debug(struct call *call);
 void cmd_info(struct call *call);
+
+/* Sections of INFO. */
+void info_write_commandstats(struct larder *engine, struct text *text);
+void info_write_errorstats(struct larder *engine, struct text *text);
+void info_write_latencystats(struct larder *engine, struct text *text);
 
 /* Where the memory is, in bytes. */
 struct memory_figures {

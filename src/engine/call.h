@@ -18,9 +18,17 @@ struct call {
     const uint64_t *key_hashes; /* by position in that range */
     uint64_t first_hash;        /* where key_hashes points when there is one key only */
     bool failed;                /* an error was replied */
+    bool is_nested;             /* it is a part of EXEC */
 };
 
 #define ARG(index) (call->argv[index])
+
+/* An argument as MONITOR and the slow log show it. */
+static inline bytes call_shown_argument(const struct call *call, size_t argument)
+{
+    command_hides_fn *hides = call->command->hides;
+    return hides != NULL && hides(call->argv, call->argc, argument) ? BYTES("(redacted)") : ARG(argument);
+}
 
 /* The number of the database that the session has selected. */
 static inline size_t call_db(const struct call *call)

@@ -43,6 +43,7 @@ enum command_flag {
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
+    CMD_BRIEF = 1 << 30,         /* as quick as the fast ones, though Redis does not call it so */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -139,6 +140,9 @@ struct command_history {
     const char *change;
 };
 
+/* Must this argument be kept out of MONITOR and the slow log? Arguments are as many as the arity asks for. */
+typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
+
 struct command {
     const char *name;            /* lower case, a subcommand's without its container; NULL: end of the list */
     command_fn *run;             /* NULL: a container that does nothing without a subcommand */
@@ -148,6 +152,7 @@ struct command {
     const struct key_spec *keys; /* NULL: none */
     const char *const *tips;     /* NULL-terminated, or NULL */
     const struct command *subcommands;
+    command_hides_fn *hides; /* NULL: it has no secrets */
 
     const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;
@@ -181,10 +186,12 @@ struct command_row {
     const struct command *command;
 };
 struct command_slot {
-    char *name; /* as clients call it, lower case */
-    uint32_t name_len;
-    uint32_t number;
+    uint64_t letters; /* of the name, see command.c */
+    char *name;       /* as clients call it, lower case */
     const struct command *command;
+    uint32_t number;
+    uint16_t name_len;
+    bool is_plain; /* the name is up to eight letters and nothing else */
 };
 struct command_table {
     struct command_slot *slots; /* open addressing, a power of two of them, at most half full */
@@ -203,6 +210,9 @@ const struct command *command_find(const struct command_table *table, bytes name
 const struct command *command_find_subcommand(const struct command *container, bytes name);
 /* The same with its number, which is left alone when there is no such command. */
 const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number);
+
+/* The number of a command by a name like "get" or "client|list"; false when there is none. */
+MUST_USE bool command_find_full_name(const struct command_table *table, bytes name, uint32_t *number);
 
 /* The number of a subcommand, from that of its container. */
 static inline uint32_t command_subnumber(uint32_t container_number, const struct command *container,

@@ -104,6 +104,7 @@ static bool resolve(struct call *call)
         const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
         if (subcommand == NULL) {
             reply_unknown_subcommand(call);
+            call->command = NULL;
             return false;
         }
         call->container = call->command;
@@ -268,9 +269,17 @@ bool call_add_shards(struct call *call)
 /* ---- Running ---- */
 
 /* Runs the handler; the shards of the call's keys are locked. */
-static void run_handler(struct call *call)
+static ALWAYS_INLINE void run_handler(struct call *call)
 {
-    call->command->run(call);
+    struct command_stats *stats = command_stats_of(call);
+    unsigned gates = atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATES_AROUND_CALLS;
+    if (likely(gates == 0) && likely(!command_stats_is_due(stats)) && likely(command_is_brief(call->argv, call->argc)))
+        call->command->run(call);
+    else
+        observe_run(call, stats, gates);
+    stat_add(&stats->calls, 1);
+    if (unlikely(call->failed))
+        stat_add(&stats->failed, 1);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
@@ -341,7 +350,6 @@ void call_run_nested(struct call *call)
         run_handler(call);
     else
         reply_no_memory(call);
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 static void note_use(struct session *session, const struct call *call)
@@ -357,14 +365,14 @@ static void run_call(struct call *call, const struct request *request)
 {
     note_use(call->session, call);
     run_locked(call, request);
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 /* A request that is refused spoils the transaction that it was meant for. */
 static void refuse(struct call *call)
 {
     transaction_spoil(call->session);
-    stat_add(&call->executor->stats.unexpected_errors, 1);
+    if (call->command != NULL)
+        stat_add(&command_stats_of(call)->rejected, 1);
 }
 
 /* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
@@ -373,6 +381,11 @@ static bool is_in_place(struct call *call)
 {
     if ((call->session->modes & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    if (session_listens(call->session, LISTENS_AS_MONITOR) &&
+        (call_flags(call) & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE))) {
+        reply_error(call, "ERR Replica can't interact with the keyspace");
         return false;
     }
     return true;
@@ -429,6 +442,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
+    call.is_nested = false;
     if (session->modes & MODE_LISTENS)
         inbox_drain(session, SIZE_MAX);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));

@@ -4,7 +4,10 @@
 #include "base/mem.h"
 #include "engine/changes.h"
 
-enum { SHARDS_PER_THREAD = 8 };
+enum {
+    SHARDS_PER_THREAD = 8,
+    TIMING_NS = 1000 * 1000 - 1, /* a slow log that wants calls of less than a millisecond wants to see all */
+};
 
 /* A power of two of at least SHARDS_PER_THREAD per thread; 1 when there is one thread. */
 static size_t shard_count_for(size_t threads)
@@ -29,6 +32,9 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
+    slowlog_configure(&engine->slowlog, config);
+    latency_configure(&engine->latency, config);
+    engine_set_gate(engine, GATE_TIMING, slowlog_wants(&engine->slowlog, TIMING_NS) || latency_is_on(&engine->latency));
     for (int i = 0; i < CFG_CLASS_COUNT; i++)
         atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
                               memory_order_relaxed);
@@ -37,8 +43,9 @@ static bool follow_configuration(struct config *config, void *context, struct cf
 
 static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
-                                        "client-output-buffer-limit"};
+    static const char *const names[] = {
+        "maxmemory-policy",           "lfu-log-factor",          "lfu-decay-time",           "loglevel",
+        "client-output-buffer-limit", "slowlog-log-slower-than", "latency-monitor-threshold"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -68,12 +75,18 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
     atomic_init(&engine->expires_actively, true);
+    stopwatch_init(&engine->stopwatch);
+    slowlog_init(&engine->slowlog);
+    latency_init(&engine->latency);
+    monitors_init(&engine->monitors);
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
     size_t db_count = (size_t)CFG_READ(config, databases);
-    if (!rename_commands(engine) ||
+    engine->retired_commands = mem_alloc_zeroed(engine->commands.row_count * sizeof(command_stats_slot));
+    if (engine->retired_commands == NULL || !rename_commands(engine) ||
         ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, db_count) != KS_OK) {
+        mem_free((void *)engine->retired_commands);
         command_table_free(&engine->commands);
         return false;
     }
@@ -82,12 +95,14 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     if (engine->watches == NULL || !hook_configuration(engine)) {
         mem_free(engine->watches);
         ks_free(&engine->keyspace);
+        mem_free((void *)engine->retired_commands);
         command_table_free(&engine->commands);
         return false;
     }
     session_registry_init(&engine->sessions);
     lock_init(&engine->executors_lock);
     list_init(&engine->executors);
+    error_stats_init(&engine->retired_errors);
     lock_init(&engine->wake_lock);
     sampler_init(&engine->sampler);
     return true;
@@ -100,6 +115,11 @@ void engine_free(struct larder *engine)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
     ks_free(&engine->keyspace);
+    command_stats_free(engine->retired_commands, engine->commands.row_count);
+    error_stats_free(&engine->retired_errors);
+    slowlog_free(&engine->slowlog);
+    latency_free(&engine->latency);
+    monitors_free(&engine->monitors);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
@@ -129,8 +149,13 @@ bool executor_init(struct executor *executor, struct larder *engine)
     executor->engine = engine;
     size_t words = (engine->keyspace.shard_count + 63) / 64;
     executor->shard_set = mem_alloc_zeroed(words * sizeof(*executor->shard_set));
-    if (executor->shard_set == NULL)
+    executor->commands = mem_alloc_zeroed(engine->commands.row_count * sizeof(command_stats_slot));
+    if (executor->shard_set == NULL || executor->commands == NULL) {
+        mem_free(executor->shard_set);
+        mem_free((void *)executor->commands);
         return false;
+    }
+    error_stats_init(&executor->errors);
     uint64_t seed;
     random_secure(&seed, sizeof(seed));
     random_seed(&executor->random, seed);
@@ -161,7 +186,11 @@ void executor_free(struct executor *executor)
     lock_take(&engine->executors_lock);
     list_remove(&executor->in_engine);
     add_stats(&engine->retired, &executor->stats);
+    command_stats_retire(executor);
+    error_stats_retire(engine, &executor->errors);
     lock_give(&engine->executors_lock);
+    command_stats_free(executor->commands, engine->commands.row_count);
+    error_stats_free(&executor->errors);
     mem_free(executor->key_hashes);
     mem_free(executor->shard_set);
 }
@@ -192,7 +221,7 @@ struct executor_stats engine_stats(struct larder *engine)
 }
 
 /* Executors' counters belong to their threads, so a reset does not touch them: it subtracts what they stand at. */
-void engine_reset_stats(struct larder *engine)
+bool engine_reset_stats(struct larder *engine)
 {
     lock_take(&engine->executors_lock);
     struct executor_stats sums = sum_stats(engine);
@@ -200,9 +229,12 @@ void engine_reset_stats(struct larder *engine)
     for (size_t i = 0; i < STAT_COUNT; i++)
         stat_add(stat_at(&engine->retired, i), -atomic_load_explicit(stat_at(&sums, i), memory_order_relaxed));
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
+    error_stats_reset(engine);
+    bool is_complete = command_stats_reset(engine);
     lock_give(&engine->executors_lock);
     ks_reset_counters(&engine->keyspace);
     sampler_reset(&engine->sampler);
+    return is_complete;
 }
 
 bool engine_is_paused(struct larder *engine, int64_t now_ms)

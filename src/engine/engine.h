@@ -5,10 +5,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stopwatch.h"
 #include "engine/command.h"
+#include "engine/command_stats.h"
 #include "engine/config.h"
+#include "engine/error_stats.h"
+#include "engine/latency.h"
+#include "engine/monitor.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/slowlog.h"
 #include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
@@ -18,11 +24,9 @@ enum { RUN_ID_LEN = 40 };
 
 /* Counters of one thread: it alone adds, anybody sums. */
 struct executor_stats {
-    _Atomic uint64_t commands;
     _Atomic uint64_t hits;
     _Atomic uint64_t misses;
     _Atomic uint64_t error_replies;
-    _Atomic uint64_t unexpected_errors; /* commands refused before they ran */
     _Atomic uint64_t changes;
     _Atomic uint64_t input_bytes;
     _Atomic uint64_t output_bytes;
@@ -51,6 +55,9 @@ struct executor {
     size_t key_hashes_capacity;
     uint64_t *shard_set; /* bitmap of the shards that the running command, or the transaction around it, locked */
     struct executor_stats stats;
+    command_stats_slot *commands;   /* by number; see command_stats.h */
+    struct command_stats uncounted; /* for calls that there was no memory to count */
+    struct error_stats errors;      /* has its own lock */
 };
 
 /* What the program around the engine does for it; every member may be NULL. Called on the thread that runs the command.
@@ -68,7 +75,11 @@ struct host {
 
 /* What concerns every request, whoever sends it; while the word is 0, plain sessions' requests go the short way. */
 enum gate {
-    GATE_PAUSE = 1 << 0, /* CLIENT PAUSE may hold requests back */
+    GATE_PAUSE = 1 << 0,   /* CLIENT PAUSE may hold requests back */
+    GATE_TIMING = 1 << 1,  /* every call is timed: somebody wants to know of short ones too */
+    GATE_MONITOR = 1 << 2, /* there are monitors */
+
+    GATES_AROUND_CALLS = GATE_TIMING | GATE_MONITOR,
 };
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
@@ -91,10 +102,17 @@ struct larder {
     _Atomic int tcp_port; /* of the TCP listeners, 0 when there are none; the network sets it */
 
     struct lock executors_lock;
-    struct list executors;         /* executors_lock */
-    struct executor_stats retired; /* executors_lock: sums of executors that are gone, and resets (negative) */
+    struct list executors;                /* executors_lock */
+    struct executor_stats retired;        /* executors_lock: sums of executors that are gone, and resets (negative) */
+    command_stats_slot *retired_commands; /* executors_lock: likewise */
+    struct error_stats retired_errors;    /* executors_lock: sums of executors that are gone */
 
     struct sampler sampler; /* has its own lock */
+
+    struct stopwatch stopwatch;
+    struct slowlog slowlog;   /* has its own lock */
+    struct latency latency;   /* has its own lock */
+    struct monitors monitors; /* has its own lock */
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
@@ -137,7 +155,8 @@ void executor_tick(struct executor *executor);
 
 /* The sums over all executors. */
 struct executor_stats engine_stats(struct larder *engine);
-void engine_reset_stats(struct larder *engine);
+/* False when there is no memory for it; then some counters go on. */
+MUST_USE bool engine_reset_stats(struct larder *engine);
 
 /* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
 bool engine_is_paused(struct larder *engine, int64_t now_ms);

@@ -34,7 +34,7 @@ void sampler_run(struct larder *engine)
     struct executor_stats stats = engine_stats(engine);
     struct sample sample = {
         .at_ns = now_ns,
-        .commands = atomic_load_explicit(&stats.commands, memory_order_relaxed),
+        .commands = command_stats_calls(engine),
         .input_bytes = atomic_load_explicit(&stats.input_bytes, memory_order_relaxed),
         .output_bytes = atomic_load_explicit(&stats.output_bytes, memory_order_relaxed),
     };

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/monitor.h"
 #include "engine/transaction.h"
 
 void session_registry_init(struct session_registry *registry)
@@ -37,6 +38,17 @@ void session_set_client_reply(struct session *session, enum client_reply mode)
     choose_encoder(session);
 }
 
+void session_listen(struct session *session, enum listen_reason reason, bool is_on)
+{
+    unsigned present = atomic_load_explicit(&session->listens_as, memory_order_relaxed);
+    unsigned reasons = is_on ? present | reason : present & ~(unsigned)reason;
+    atomic_store_explicit(&session->listens_as, reasons, memory_order_relaxed);
+    if (reasons != 0)
+        session->modes |= MODE_LISTENS;
+    else
+        session->modes &= ~(unsigned)MODE_LISTENS;
+}
+
 static bool is_password_required(struct larder *engine)
 {
     return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
@@ -65,6 +77,7 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
+    list_init(&session->in_monitors);
     atomic_init(&session->queued, -1);
 }
 
@@ -80,6 +93,7 @@ void session_register(struct session *session)
 void session_close(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
     if (!list_is_empty(&session->in_registry)) {
@@ -115,6 +129,7 @@ bool session_set_text(struct session *session, char **field, bytes text)
 void session_reset(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);

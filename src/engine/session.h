@@ -37,6 +37,11 @@ enum session_mode {
     MODE_SKIPS = 1 << 2,   /* CLIENT REPLY SKIP is under way */
 };
 
+/* Why others deliver to a session: MODE_LISTENS holds while there is a reason. */
+enum listen_reason {
+    LISTENS_AS_MONITOR = 1 << 0, /* MONITOR */
+};
+
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
 
 struct session {
@@ -80,8 +85,10 @@ struct session {
     _Atomic int queued;       /* commands in MULTI, -1 outside */
     _Atomic int output_class; /* enum cfg_client_class: which output limits hold */
 
-    struct inbox inbox;      /* from other threads; see there */
-    _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
+    struct inbox inbox;          /* from other threads; see there */
+    _Atomic unsigned listens_as; /* enum listen_reason; the owner writes, any thread reads */
+    struct list in_monitors;     /* the monitors' lock */
+    _Atomic bool is_touched;     /* a watched key changed; under the lock of that key's shard */
 
     /* registry lock */
     struct list in_registry;
@@ -134,6 +141,13 @@ bool session_is_permitted(const struct session *session);
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);
 void session_set_client_reply(struct session *session, enum client_reply mode);
+
+/* The owner: for this reason others deliver to it, or no longer do. */
+void session_listen(struct session *session, enum listen_reason reason, bool is_on);
+static inline bool session_listens(const struct session *session, enum listen_reason reason)
+{
+    return atomic_load_explicit(&session->listens_as, memory_order_relaxed) & reason;
+}
 
 /* Back to the state of a new connection: RESET. */
 void session_reset(struct session *session);

@@ -123,6 +123,7 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     call.argc = queued->argc;
     call.keys.count = 0;
     call.failed = false;
+    call.is_nested = true;
     return call;
 }
 
