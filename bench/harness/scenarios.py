@@ -15,6 +15,7 @@ import subprocess
 import time
 
 from . import processes
+from .prefix import prefix
 from .processes import BenchError, Generator, Server
 from .results import Latencies, Row
 
@@ -335,4 +336,4 @@ def expiry(bench):
 
 
 SCENARIOS = {scenario.__name__: scenario
-             for scenario in (requests, others, memory, idle, threads, inprocess, expiry)}
+             for scenario in (requests, others, memory, idle, threads, inprocess, expiry, prefix)}

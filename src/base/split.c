@@ -167,51 +167,18 @@ static char escape_letter(char c)
     }
 }
 
-static bool is_printable(char c)
-{
-    return c >= ' ' && c <= '~';
-}
-
-size_t split_quoted_length(bytes raw)
-{
-    size_t len = 2;
-    for (size_t i = 0; i < raw.len; i++)
-        len += escape_letter(raw.at[i]) ? 2 : is_printable(raw.at[i]) ? 1 : 4;
-    return len;
-}
-
-/* One byte, escaped where it must be. */
-static char *put_escaped(char *to, char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    char letter = escape_letter(c);
-    if (!letter && is_printable(c)) {
-        *to++ = c;
-        return to;
-    }
-    *to++ = '\\';
-    *to++ = letter ? letter : 'x';
-    if (!letter) {
-        *to++ = digits[(unsigned char)c >> 4];
-        *to++ = digits[(unsigned char)c & 15];
-    }
-    return to;
-}
-
-char *split_put_quoted(char *to, bytes raw)
-{
-    *to++ = '"';
-    for (size_t i = 0; i < raw.len; i++)
-        to = put_escaped(to, raw.at[i]);
-    *to++ = '"';
-    return to;
-}
-
 void split_append_quoted(struct text *text, bytes raw)
 {
-    char escaped[4];
     text_append_char(text, '"');
-    for (size_t i = 0; i < raw.len; i++)
-        text_append(text, (bytes){escaped, (size_t)(put_escaped(escaped, raw.at[i]) - escaped)});
+    for (size_t i = 0; i < raw.len; i++) {
+        char c = raw.at[i];
+        char letter = escape_letter(c);
+        if (letter)
+            text_append_format(text, "\\%c", letter);
+        else if (c >= ' ' && c <= '~')
+            text_append_char(text, c);
+        else
+            text_append_format(text, "\\x%02x", (unsigned)(unsigned char)c);
+    }
     text_append_char(text, '"');
 }

@@ -26,9 +26,6 @@ void split_free(struct split *split);
 
 /* Appends `raw` in double quotes, so that split_line gives back the same bytes whatever they are. */
 void split_append_quoted(struct text *text, bytes raw);
-/* The same into memory that has room for it: how many bytes that takes; and the writing, which returns its end. */
-size_t split_quoted_length(bytes raw);
-char *split_put_quoted(char *to, bytes raw);
 
 /* White space as it separates words: blank, \t \n \v \f \r. */
 static inline bool split_is_space(char c)

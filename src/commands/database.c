@@ -76,7 +76,7 @@ static void cmd_swapdb(struct call *call)
     }
     call_databases_change(call, (size_t)a, (size_t)b);
     for (size_t i = 0; i < ks->shard_count; i++)
-        ks_swap(&ks->shards[i], (size_t)a, (size_t)b);
+        ks_swap(ks, &ks->shards[i], (size_t)a, (size_t)b);
     call_changed_all(call, 1);
     reply_ok(call);
 }

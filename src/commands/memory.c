@@ -11,13 +11,14 @@ struct memory_figures memory_measure(struct larder *engine)
     struct ks_figures data = ks_measure(&engine->keyspace, KS_ALL_DBS);
     struct memory_figures figures = {
         .entries = data.entry_bytes,
-        .tables = data.table_bytes,
+        .tables = data.table_bytes + data.prefix_bytes,
+        .eviction = data.eviction_bytes,
         .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
         .clients = session_measure(&engine->sessions).memory,
         .resident = mem_resident_bytes(),
         .keys = data.keys,
     };
-    figures.used = figures.entries + figures.tables + figures.flushed + figures.clients;
+    figures.used = figures.entries + figures.tables + figures.eviction + figures.flushed + figures.clients;
     figures.peak = sampler_note_memory(&engine->sampler, figures.used);
     return figures;
 }
@@ -65,8 +66,7 @@ static void cmd_memory_usage(struct call *call)
         reply_null(call);
         return;
     }
-    const size_t slot_bytes = sizeof(struct ht_bucket) / HT_SLOTS;
-    reply_integer(call, (int64_t)(entry_bytes(key.entry) + slot_bytes));
+    reply_integer(call, (int64_t)ks_entry_memory(key.entry));
 }
 
 static void reply_bytes_field(struct call *call, const char *field, size_t value)

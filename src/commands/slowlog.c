@@ -75,14 +75,10 @@ static void cmd_slowlog_help(struct call *call)
 /* MONITOR: from now on the client is sent every command that runs. Said again it means nothing. */
 static void cmd_monitor(struct call *call)
 {
-    if (session_listens(call->session, LISTENS_AS_MONITOR))
+    if (call->session->modes & MODE_MONITORS)
         return;
-    if (call->is_nested) {
+    if (call->session->modes & MODE_EXEC) {
         reply_error(call, "ERR MONITOR isn't allowed for DENY BLOCKING client");
-        return;
-    }
-    if (!call->session->transport->is_network) {
-        reply_error(call, "ERR MONITOR needs a connection");
         return;
     }
     reply_ok(call);

@@ -70,7 +70,8 @@ const struct command transaction_commands[] = {
         .name = "discard",
         .run = cmd_discard,
         .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION,
+        .flags =
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION | CMD_LEAVES_MULTI,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Forgets the queued commands of a transaction.",
@@ -81,7 +82,8 @@ const struct command transaction_commands[] = {
         .name = "exec",
         .run = cmd_exec,
         .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_TRANSACTION | CMD_RUNS_QUEUE,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_TRANSACTION | CMD_LEAVES_MULTI |
+                 CMD_RUNS_QUEUE,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Runs the queued commands of a transaction, all or none.",

@@ -8,7 +8,7 @@ static struct command_stats *new_stats(void)
 {
     struct command_stats *stats = mem_alloc_zeroed(sizeof(*stats));
     if (stats != NULL)
-        atomic_init(&stats->exact_left, TIMED_EXACTLY);
+        atomic_init(&stats->exact_left, STATS_TIMED_EXACTLY);
     return stats;
 }
 
@@ -49,7 +49,7 @@ void command_stats_time(struct command_stats *stats, uint64_t time_ns, enum timi
         if (exact_left > 0)
             atomic_store_explicit(&stats->exact_left, exact_left - 1, memory_order_relaxed);
         else
-            atomic_store_explicit(&stats->next_timed, calls + TIMED_EVERY, memory_order_relaxed);
+            atomic_store_explicit(&stats->next_timed, calls + STATS_TIMED_EVERY, memory_order_relaxed);
     }
     struct histogram *times = keeps_times ? times_of(stats) : NULL;
     if (times != NULL)
@@ -198,7 +198,7 @@ static void time_anew(struct larder *engine, size_t number)
         if (stats == NULL)
             continue;
         atomic_store_explicit(&stats->next_timed, 0, memory_order_relaxed);
-        atomic_store_explicit(&stats->exact_left, TIMED_EXACTLY, memory_order_relaxed);
+        atomic_store_explicit(&stats->exact_left, STATS_TIMED_EXACTLY, memory_order_relaxed);
     }
 }
 

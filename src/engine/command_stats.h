@@ -21,9 +21,9 @@ struct executor;
 struct larder;
 
 enum {
-    TIMED_EXACTLY = 128, /* calls from the first one, or from a reset, that are timed each */
-    TIMED_EVERY = 32,    /* of those that follow */
-    BRIEF_WORDS = 6,     /* more words, or so many bytes in one, may take a fast command long */
+    STATS_TIMED_EXACTLY = 128, /* calls from the first one, or from a reset, that are timed each */
+    STATS_TIMED_EVERY = 32,    /* of those that follow */
+    BRIEF_WORDS = 6,           /* more words, or so many bytes in one, may take a fast command long */
     BRIEF_BYTES = 64 * 1024,
 };
 
@@ -32,7 +32,7 @@ struct command_stats {
     _Atomic uint64_t calls;
     _Atomic uint64_t rejected;         /* refused before they ran */
     _Atomic uint64_t failed;           /* ran, and replied an error */
-    _Atomic uint64_t timed;            /* calls that time_ns stands for; less than TIMED_EVERY behind `calls` */
+    _Atomic uint64_t timed;            /* calls that time_ns stands for; less than STATS_TIMED_EVERY behind `calls` */
     _Atomic uint64_t time_ns;          /* of the handlers */
     _Atomic uint64_t next_timed;       /* after so many calls another one is timed for others; a reset writes it too */
     _Atomic unsigned exact_left;       /* how many more are timed one after the other; a reset writes it too */

@@ -11,14 +11,32 @@ void shard_set_fill(struct executor *executor); /* all of them */
 void shard_set_lock(struct executor *executor);
 void shard_set_unlock(struct executor *executor);
 
+/* Marks the shards of a set, see ks_begin_adding; the sums over them. */
+size_t shard_set_begin_adding(struct executor *executor);
+size_t shard_set_end_adding(struct executor *executor);
+
+/* How many keys the call may add at most: those of its keys that are not there. Locks one shard at a time. */
+size_t call_count_new_keys(struct call *call);
+
 /* Adds the shards of a call's keys; false when there is no memory for hashing them. */
 MUST_USE bool call_add_shards(struct call *call);
 
 /* Runs a resolved and permitted call while the shards that it needs are locked already. */
 void call_run_nested(struct call *call);
 
-/* Runs the handler, and does what GATES_AROUND_CALLS ask for: times it, tells those who watch. */
-NEVER_INLINE void observe_run(struct call *call, struct command_stats *stats, unsigned gates);
+/* The handler's new keys are in `only`, or (NULL) in the shards of the executor's set; `has_keys` false: it adds none
+   that the command table names. Those shards are locked. */
+static inline void call_run_handler(struct call *call, struct shard *only, bool has_keys)
+{
+    if (has_keys && unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
+        room_run(call, only);
+    else
+        call->command->run(call);
+}
+
+/* Does that, and what GATES_AROUND_CALLS ask for: times it, tells those who watch. */
+NEVER_INLINE void observe_run(struct call *call, struct command_stats *stats, unsigned gates, struct shard *only,
+                              bool has_keys);
 
 /* The counters of the call's command, of the executor that runs it. */
 static inline struct command_stats *command_stats_of(const struct call *call)
@@ -32,5 +50,8 @@ static inline uint32_t call_flags(const struct call *call)
 {
     return call->command->flags | (call->container != NULL ? call->container->flags : 0);
 }
+
+/* What a call is about to do: as call_flags, but EXEC does what is queued. */
+uint32_t call_effective_flags(const struct call *call);
 
 #endif

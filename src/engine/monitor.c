@@ -26,7 +26,8 @@ void monitors_free(struct monitors *monitors)
 void monitor_join(struct session *session)
 {
     struct larder *engine = session->engine;
-    session_listen(session, LISTENS_AS_MONITOR, true);
+    session->modes |= MODE_MONITORS;
+    atomic_store_explicit(&session->is_monitor, true, memory_order_relaxed);
     lock_take(&engine->monitors.lock);
     list_append(&engine->monitors.sessions, &session->in_monitors);
     engine_set_gate(engine, GATE_MONITOR, true);
@@ -36,14 +37,15 @@ void monitor_join(struct session *session)
 void monitor_leave(struct session *session)
 {
     struct larder *engine = session->engine;
-    if (!session_listens(session, LISTENS_AS_MONITOR))
+    if (!(session->modes & MODE_MONITORS))
         return;
     lock_take(&engine->monitors.lock);
     list_remove(&session->in_monitors);
     if (list_is_empty(&engine->monitors.sessions))
         engine_set_gate(engine, GATE_MONITOR, false);
     lock_give(&engine->monitors.lock);
-    session_listen(session, LISTENS_AS_MONITOR, false);
+    session->modes = (session->modes & ~(unsigned)MODE_MONITORS) | MODE_LEAVES;
+    atomic_store_explicit(&session->is_monitor, false, memory_order_relaxed);
 }
 
 /* "1339518083.107412 [0 127.0.0.1:60866]", "[0 unix:/path/socket]" */
@@ -60,37 +62,30 @@ static size_t write_head(const struct call *call, char head[HEAD_SIZE])
     return len < HEAD_SIZE ? (size_t)len : HEAD_SIZE - 1;
 }
 
-/* The line as a blob; NULL when there is no memory for it, or no monitor could be sent so much. */
-static struct blob *make_line(const struct call *call)
+/* The line for all protocols; without text when there is no memory for it, or no monitor could be sent so much. */
+static struct frame make_line(const struct call *call)
 {
     char head[HEAD_SIZE];
-    size_t head_len = write_head(call, head);
-    size_t size = head_len;
-    for (size_t i = 0; i < call->argc; i++)
-        size += 1 + split_quoted_length(call_shown_argument(call, i));
-    struct blob *line = size <= LINE_MAX_BYTES ? blob_new(size) : NULL;
-    if (line == NULL)
-        return NULL;
-    memcpy(line->data, head, head_len);
-    char *at = line->data + head_len;
+    struct text line = {.limit = LINE_MAX_BYTES};
+    text_append(&line, (bytes){head, write_head(call, head)});
     for (size_t i = 0; i < call->argc; i++) {
-        *at++ = ' ';
-        at = split_put_quoted(at, call_shown_argument(call, i));
+        text_append_char(&line, ' ');
+        split_append_quoted(&line, call_shown_argument(call, i));
     }
-    line->len = size;
-    return line;
+    struct frame frame = {0};
+    if (!line.is_cut)
+        frame = frame_line(call->session->encoders, text_bytes(&line));
+    text_free(&line);
+    return frame;
 }
 
 /* With the monitors' lock held. */
-static void deliver(struct session *session, struct blob *line)
+static void deliver(struct session *session, struct frame line)
 {
-    struct blob *const parts[DELIVERY_PARTS] = {line};
-    if (line != NULL) {
-        inbox_deliver(session, DELIVERY_MONITOR_LINE, parts);
-    } else { /* rather no monitor than one that misses something */
-        atomic_store_explicit(&session->must_close, true, memory_order_relaxed);
-        session->transport->interrupt(session);
-    }
+    if (line.text != NULL)
+        inbox_deliver(session, line);
+    else
+        inbox_condemn(session); /* rather no monitor than one that misses something */
 }
 
 void monitor_tell(const struct call *call)
@@ -98,11 +93,10 @@ void monitor_tell(const struct call *call)
     if (call_flags(call) & (CMD_SKIP_MONITOR | CMD_ADMIN))
         return;
     struct monitors *monitors = &call->engine->monitors;
-    struct blob *line = make_line(call);
+    struct frame line = make_line(call);
     lock_take(&monitors->lock);
     for (struct list *link = monitors->sessions.next; link != &monitors->sessions; link = link->next)
         deliver(CONTAINER_OF(link, struct session, in_monitors), line);
     lock_give(&monitors->lock);
-    if (line != NULL)
-        blob_drop(line);
+    frame_drop(line);
 }

@@ -28,11 +28,11 @@ static void note_slowness(const struct call *call, uint64_t time_ns)
                      call->now_ms / 1000, time_ns);
 }
 
-void observe_run(struct call *call, struct command_stats *stats, unsigned gates)
+void observe_run(struct call *call, struct command_stats *stats, unsigned gates, struct shard *only, bool has_keys)
 {
     const struct stopwatch *stopwatch = &call->engine->stopwatch;
     uint64_t from = stopwatch_ticks(stopwatch);
-    call->command->run(call);
+    call_run_handler(call, only, has_keys);
     uint64_t time_ns = stopwatch_ns(stopwatch, from, stopwatch_ticks(stopwatch));
     note_time(call, stats, time_ns);
     note_slowness(call, time_ns);

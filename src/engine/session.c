@@ -38,17 +38,6 @@ void session_set_client_reply(struct session *session, enum client_reply mode)
     choose_encoder(session);
 }
 
-void session_listen(struct session *session, enum listen_reason reason, bool is_on)
-{
-    unsigned present = atomic_load_explicit(&session->listens_as, memory_order_relaxed);
-    unsigned reasons = is_on ? present | reason : present & ~(unsigned)reason;
-    atomic_store_explicit(&session->listens_as, reasons, memory_order_relaxed);
-    if (reasons != 0)
-        session->modes |= MODE_LISTENS;
-    else
-        session->modes &= ~(unsigned)MODE_LISTENS;
-}
-
 static bool is_password_required(struct larder *engine)
 {
     return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
@@ -94,6 +83,7 @@ void session_close(struct session *session)
 {
     transaction_drop(session);
     monitor_leave(session);
+    pubsub_unsubscribe_all(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
     if (!list_is_empty(&session->in_registry)) {
@@ -130,6 +120,8 @@ void session_reset(struct session *session)
 {
     transaction_drop(session);
     monitor_leave(session);
+    pubsub_unsubscribe_all(session);
+    inbox_settle(session); /* before the protocol changes */
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
@@ -152,11 +144,16 @@ struct session *session_next_client(struct session_registry *registry, struct se
     return NULL;
 }
 
+size_t session_output_memory(const struct session *session)
+{
+    return atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
+}
+
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
+           session_output_memory(session) + atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -170,11 +167,12 @@ struct session_figures session_measure(struct session_registry *registry)
     lock_take(&registry->lock);
     for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
         size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
-        size_t output = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+        size_t output = session_output_memory(session);
         figures.count++;
         figures.memory += session_memory(session);
         figures.max_input = larger(figures.max_input, input);
         figures.max_output = larger(figures.max_output, output);
+        figures.subscribed += pubsub_count_all(session) > 0;
     }
     lock_give(&registry->lock);
     return figures;

@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/out.h"
 #include "engine/inbox.h"
+#include "engine/pubsub.h"
 #include "engine/reply.h"
 
 #include <stdatomic.h>
@@ -27,19 +28,22 @@ struct transport {
     /* Any thread, under a lock that the session's closing needs (the registry's, or that of a table which lists the
        session): its `must_close` was set, something came into its inbox, or it may run again; look at it soon. */
     void (*interrupt)(struct session *session);
-    bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+    bool is_network;  /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+    bool keeps_inbox; /* what is delivered is no part of its output: the program takes it when it wants to */
+    bool can_wait;    /* carried by a thread that does the engine's upkeep while the client waits for it */
 };
 
 /* States in which a request goes the long way through the dispatcher; a session in none of them is a plain one. */
 enum session_mode {
-    MODE_MULTI = 1 << 0,   /* commands are queued */
-    MODE_LISTENS = 1 << 1, /* others may deliver to its inbox */
-    MODE_SKIPS = 1 << 2,   /* CLIENT REPLY SKIP is under way */
-};
+    MODE_MULTI = 1 << 0,      /* commands are queued */
+    MODE_LISTENS = 1 << 1,    /* others may deliver to its inbox */
+    MODE_SKIPS = 1 << 2,      /* CLIENT REPLY SKIP is under way */
+    MODE_EXEC = 1 << 3,       /* queued commands run: what would stand between their replies must wait */
+    MODE_SUBSCRIBED = 1 << 4, /* it has subscriptions, so that others may deliver to it */
+    MODE_LEAVES = 1 << 5,     /* it has none any more, but what was delivered may still wait */
+    MODE_MONITORS = 1 << 6,   /* MONITOR: others deliver to it */
 
-/* Why others deliver to a session: MODE_LISTENS holds while there is a reason. */
-enum listen_reason {
-    LISTENS_AS_MONITOR = 1 << 0, /* MONITOR */
+    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES | MODE_MONITORS, /* its inbox is to be looked at */
 };
 
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
@@ -62,15 +66,17 @@ struct session {
     struct out out;                      /* replies not yet handed to the transport */
     const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
-    unsigned modes;                  /* enum session_mode */
-    struct transaction *transaction; /* NULL outside MULTI */
-    struct list watches;             /* struct watch; see watch.h */
+    unsigned modes;                      /* enum session_mode */
+    struct transaction *transaction;     /* NULL outside MULTI */
+    struct list watches;                 /* struct watch; see watch.h */
+    struct subscriptions *subscriptions; /* NULL: none; see pubsub.h */
     bool is_authenticated;
     bool close_after_reply; /* QUIT, or an error that ends the connection */
 
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
     _Atomic int protocol; /* 2 or 3 */
+    _Atomic bool is_monitor;
     _Atomic bool no_evict;
     _Atomic bool no_touch;   /* CLIENT NO-TOUCH */
     _Atomic bool must_close; /* CLIENT KILL; any thread sets it */
@@ -82,13 +88,14 @@ struct session {
     _Atomic size_t out_bytes; /* memory of output that could not be sent yet */
     _Atomic size_t out_chunks;
     _Atomic uint64_t commands;
-    _Atomic int queued;       /* commands in MULTI, -1 outside */
-    _Atomic int output_class; /* enum cfg_client_class: which output limits hold */
+    _Atomic int queued;                       /* commands in MULTI, -1 outside */
+    _Atomic int output_class;                 /* enum cfg_client_class: which output limits hold */
+    _Atomic uint32_t subscribed[TOPIC_KINDS]; /* subscriptions of each kind */
+    _Atomic size_t subscribed_bytes;          /* memory of them */
 
-    struct inbox inbox;          /* from other threads; see there */
-    _Atomic unsigned listens_as; /* enum listen_reason; the owner writes, any thread reads */
-    struct list in_monitors;     /* the monitors' lock */
-    _Atomic bool is_touched;     /* a watched key changed; under the lock of that key's shard */
+    struct inbox inbox;      /* from other threads; see there */
+    struct list in_monitors; /* the monitors' lock */
+    _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
 
     /* registry lock */
     struct list in_registry;
@@ -121,6 +128,9 @@ void session_close(struct session *session);
    to it yet. */
 struct session *session_next_client(struct session_registry *registry, struct session *session);
 
+/* Memory of what waits to be sent to a session's client, what others share with it counted in full. Any thread. */
+size_t session_output_memory(const struct session *session);
+
 /* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */
 size_t session_memory(const struct session *session);
 
@@ -130,6 +140,7 @@ struct session_figures {
     size_t memory;     /* bytes */
     size_t max_input;  /* bytes of the largest input buffer */
     size_t max_output; /* bytes of output waiting for the slowest reader */
+    size_t subscribed; /* those with subscriptions */
 };
 
 /* Takes the registry's lock. */
@@ -141,13 +152,6 @@ bool session_is_permitted(const struct session *session);
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);
 void session_set_client_reply(struct session *session, enum client_reply mode);
-
-/* The owner: for this reason others deliver to it, or no longer do. */
-void session_listen(struct session *session, enum listen_reason reason, bool is_on);
-static inline bool session_listens(const struct session *session, enum listen_reason reason)
-{
-    return atomic_load_explicit(&session->listens_as, memory_order_relaxed) & reason;
-}
 
 /* Back to the state of a new connection: RESET. */
 void session_reset(struct session *session);

@@ -123,8 +123,17 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     call.argc = queued->argc;
     call.keys.count = 0;
     call.failed = false;
-    call.is_nested = true;
     return call;
+}
+
+size_t transaction_count_new_keys(struct call *exec)
+{
+    size_t count = 0;
+    for (const struct queued_call *queued = exec->session->transaction->first; queued != NULL; queued = queued->next) {
+        struct call call = nested_call(exec, queued);
+        count += call_count_new_keys(&call);
+    }
+    return count;
 }
 
 /* Does a call ask for all shards: by its flag, because it visits them one by one, or as its keys can't be told? */
@@ -163,11 +172,13 @@ static bool is_touched(const struct call *call)
 
 static void run_queue(struct call *exec, const struct transaction *transaction)
 {
+    exec->session->modes |= MODE_EXEC;
     reply_array(exec, transaction->count);
     for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
         call_run_nested(&call);
     }
+    exec->session->modes &= ~(unsigned)MODE_EXEC;
 }
 
 void transaction_run(struct call *call)

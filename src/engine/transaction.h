@@ -12,9 +12,9 @@ struct transaction {
     struct queued_call *first;
     struct queued_call *last;
     size_t count;
-    size_t bytes;      /* memory of what is queued */
-    uint32_t flags;    /* of all queued commands together */
-    bool is_spoiled;   /* a command was refused: EXEC will run none */
+    size_t bytes;    /* memory of what is queued */
+    uint32_t flags;  /* of all queued commands together */
+    bool is_spoiled; /* a command was refused: EXEC will run none */
 };
 
 /* MULTI; false when there is no memory. */
@@ -31,6 +31,8 @@ uint32_t transaction_flags(const struct session *session);
 /* Memory that is queued, counted against client-query-buffer-limit; 0 outside MULTI. */
 size_t transaction_bytes(const struct session *session);
 
+/* How many keys EXEC may add at most, see call_count_new_keys. */
+size_t transaction_count_new_keys(struct call *exec);
 /* EXEC: runs what is queued, or replies why not. */
 void transaction_run(struct call *call);
 /* Forgets what is queued and what is watched. */

@@ -35,7 +35,8 @@ void watch_touch(struct larder *engine, struct shard *shard, size_t db, bytes na
    as a whole. */
 void watch_touch_databases(struct larder *engine, size_t db, size_t other);
 
-/* The owner of the session, holding no shard's lock or those of all that it watches. Watches nothing any more, and takes the mark away. */
+/* The owner of the session, holding no shard's lock or those of all that it watches. Watches nothing any more, and
+ * takes the mark away. */
 void watch_clear(struct session *session);
 
 /* What one watches, for EXEC: which shard to lock; and a look at the key under that lock, so that it is marked if its

@@ -1,7 +1,7 @@
 /* Work over many keys: deadlines that have come, swapping, scanning, sampling, counting. Each
    function takes the locks that keyspace.h says, one shard at a time, and none holds a lock for long: what is large is
    done in portions. */
-#include "base/mem.h"
+#include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
 struct expiring {
@@ -45,21 +45,19 @@ size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_
     return budget;
 }
 
-void ks_swap(struct shard *shard, size_t a, size_t b)
+void ks_swap(struct keyspace *ks, struct shard *shard, size_t a, size_t b)
 {
     assert(ks_is_locked(shard));
     struct db *x = &shard->dbs[a];
     struct db *y = &shard->dbs[b];
-    struct db saved = *x;
     ht_swap(&x->keys, &y->keys);
-    x->deadlines = y->deadlines;
-    x->with_deadline = y->with_deadline;
-    x->deadline_sum_ms = y->deadline_sum_ms;
-    x->entry_bytes = y->entry_bytes;
-    y->deadlines = saved.deadlines;
-    y->with_deadline = saved.with_deadline;
-    y->deadline_sum_ms = saved.deadline_sum_ms;
-    y->entry_bytes = saved.entry_bytes;
+    /* all that stands behind the table */
+    char saved[sizeof(*x) - offsetof(struct db, deadlines)];
+    memcpy(saved, &x->deadlines, sizeof(saved));
+    memcpy(&x->deadlines, &y->deadlines, sizeof(saved));
+    memcpy(&y->deadlines, saved, sizeof(saved));
+    ks_meter(ks, shard, x);
+    ks_meter(ks, shard, y);
 }
 
 struct counted_visit {
@@ -165,7 +163,8 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->with_deadline += db->with_deadline;
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
-    figures->table_bytes += db->keys.bytes + (db->deadlines != NULL ? mem_size(db->deadlines) : 0);
+    figures->table_bytes += db_bytes(db) - db->entry_bytes - prefix_bytes(db);
+    figures->prefix_bytes += prefix_bytes(db);
     figures->deadline_sum_ms += db->deadline_sum_ms;
 }
 
@@ -178,6 +177,7 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
         for (size_t j = 0; j < ks->db_count; j++)
             if (db == KS_ALL_DBS || (size_t)db == j)
                 measure_db(&shard->dbs[j], &figures);
+        figures.eviction_bytes += evictor_bytes(shard->evictor);
         figures.expired += shard->expired;
         ks_leave(ks, shard, was_taken);
     }
@@ -188,7 +188,10 @@ void ks_reset_counters(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         bool was_taken = ks_enter(ks, &ks->shards[i]);
+        struct evictor *evictor = ks->shards[i].evictor;
         ks->shards[i].expired = 0;
+        memset(evictor->evicted, 0, sizeof(evictor->evicted));
+        memset(evictor->s3.ghost_hits, 0, sizeof(evictor->s3.ghost_hits));
         ks_leave(ks, &ks->shards[i], was_taken);
     }
 }
@@ -220,6 +223,7 @@ void ks_check(struct keyspace *ks)
             assert(figures.with_deadline == db->with_deadline);
             assert(figures.entry_bytes == db->entry_bytes);
             assert(figures.deadline_sum_ms == db->deadline_sum_ms);
+            prefix_check(db);
             (void)db;
             ks_leave(ks, shard, was_taken);
         }

@@ -50,10 +50,20 @@ bool worker_init(struct worker *worker, struct net *net, size_t number, size_t w
     return true;
 }
 
+/* A system call only if it sleeps: otherwise it looks at its mail in any case before it does. All touch `is_asleep` by
+   exchanging, so each sees what those before it had pushed: either the worker sees the mail or the sender that it
+   sleeps.
+ */
+static void wake(struct worker *worker)
+{
+    if (atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel))
+        reactor_wake(&worker->reactor);
+}
+
 void worker_send(struct worker *worker, struct worker_mail *mail)
 {
     if (mailbox_push(&worker->mailbox, &mail->mail))
-        reactor_wake(&worker->reactor);
+        wake(worker);
 }
 
 void worker_stop(struct worker *worker)
@@ -445,7 +455,8 @@ static void read_mail(struct worker *worker)
 /* Lets the connections go on that were held back, once nothing holds them any more. */
 static void release_held(struct worker *worker)
 {
-    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
+    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms) ||
+        engine_is_building_prefixes(worker->engine))
         return;
     for (struct list *link = worker->held.next; link != &worker->held; link = link->next)
         CONTAINER_OF(link, struct connection, in_waiting)->is_held = false;
@@ -454,7 +465,8 @@ static void release_held(struct worker *worker)
     run_batch(worker);
 }
 
-/* Once a second: closes clients that have been idle too long, and those above the soft output limit. */
+/* Once a second: closes clients that have been idle too long (who subscribes may only listen), and those above the soft
+   output limit. */
 static void patrol(struct worker *worker)
 {
     int64_t now_ms = worker->executor.now_ms;
@@ -464,7 +476,8 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !connection->is_held) {
+        bool may_idle = connection->is_held || (session->modes & MODE_SUBSCRIBED);
+        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;
         } else if (!out_is_empty(&session->out)) {
@@ -517,12 +530,21 @@ void worker_free(struct worker *worker)
     mem_free(worker->arena);
 }
 
+static int wait_for_events(struct worker *worker, struct reactor_event events[EVENTS_MAX])
+{
+    atomic_exchange_explicit(&worker->is_asleep, true, memory_order_acq_rel);
+    bool is_busy = worker->has_more_upkeep || !mailbox_is_empty(&worker->mailbox);
+    int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, is_busy ? 0 : WAIT_MS);
+    atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel);
+    return count;
+}
+
 void *worker_run(void *argument)
 {
     struct worker *worker = argument;
     struct reactor_event events[EVENTS_MAX];
     while (!atomic_load_explicit(&worker->must_stop, memory_order_acquire)) {
-        int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, worker->has_more_upkeep ? 0 : WAIT_MS);
+        int count = wait_for_events(worker, events);
         executor_tick(&worker->executor);
         for (int i = 0; i < count; i++)
             handle_event(worker, &events[i]);

@@ -3,7 +3,7 @@
 #include "property.h"
 
 #include "base/mem.h"
-#include "keyspace/keyspace.h"
+#include "keyspace/prefix.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -235,7 +235,7 @@ static void flush(struct world *world, size_t db)
 static void swap(struct world *world, size_t a, size_t b)
 {
     for (size_t i = 0; i < world->ks.shard_count; i++)
-        ks_swap(&world->ks.shards[i], a, b);
+        ks_swap(&world->ks, &world->ks.shards[i], a, b);
     for (size_t i = 0; i < KEYS && a != b; i++) {
         struct expected saved = *expected(world, a, i);
         *expected(world, a, i) = *expected(world, b, i);
@@ -323,6 +323,79 @@ static void check_figures(struct world *world)
     }
 }
 
+/* The prefix index, complete, half built or absent: a walk in order, behind a key, that ends early. */
+struct prefix_walk {
+    const struct world *world;
+    size_t db;
+    bytes prefix;
+    bytes after;
+    bytes last; /* the entry visited before; at is NULL before the first */
+    size_t left;
+    size_t visited;
+};
+
+static int compare_names(bytes a, bytes b)
+{
+    size_t least = a.len < b.len ? a.len : b.len;
+    int order = least > 0 ? memcmp(a.at, b.at, least) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool begins_with(bytes name, bytes prefix)
+{
+    return name.len >= prefix.len && (prefix.len == 0 || memcmp(name.at, prefix.at, prefix.len) == 0);
+}
+
+static bool walk_on(void *context, void *item)
+{
+    struct prefix_walk *walk = context;
+    bytes name = entry_key(item);
+    assert_true(begins_with(name, walk->prefix) && compare_names(name, walk->after) > 0);
+    assert_true(walk->last.at == NULL || compare_names(name, walk->last) > 0);
+    walk->last = name;
+    walk->visited++;
+    return --walk->left > 0;
+}
+
+/* All shards are locked and nothing is past its deadline. */
+static void check_prefix(struct world *world, size_t db)
+{
+    bytes name = name_of(world, (size_t)random_below(&world->random, KEYS));
+    bytes prefix = {name.at, between(&world->random, 0, name.len)};
+    bytes after = name_of(world, (size_t)random_below(&world->random, KEYS));
+    size_t expected_count = 0;
+    size_t expected_behind = 0;
+    for (size_t i = 0; i < KEYS; i++) {
+        bool matches = expected(world, db, i)->exists && begins_with(name_of(world, i), prefix);
+        expected_count += matches;
+        expected_behind += matches && compare_names(name_of(world, i), after) > 0;
+    }
+    size_t count = 0;
+    size_t behind = 0;
+    size_t limit = one_in(&world->random, 2) ? SIZE_MAX : between(&world->random, 1, 5);
+    for (size_t i = 0; i < world->ks.shard_count; i++) {
+        struct prefix_walk walk = {.world = world, .db = db, .prefix = prefix, .after = after, .left = limit};
+        count += ks_count_prefix(&world->ks.shards[i], db, prefix, world->now_ms);
+        assert_int_equal(ks_visit_prefix(&world->ks.shards[i], db, prefix, &after, walk_on, &walk), KS_OK);
+        assert_true(walk.visited <= limit);
+        behind += walk.visited;
+    }
+    assert_int_equal(count, expected_count);
+    if (limit == SIZE_MAX)
+        assert_int_equal(behind, expected_behind);
+}
+
+/* Wants the index or not, and goes on with building or dropping it. */
+static void work_on_prefixes(struct world *world)
+{
+    if (one_in(&world->random, 4))
+        ks_want_prefixes(&world->ks, one_in(&world->random, 3) ? false : true);
+    for (size_t i = 0; i < world->ks.shard_count; i++) {
+        scarce(world);
+        (void)succeeded(world, ks_build_prefixes(&world->ks, &world->ks.shards[i], between(&world->random, 0, 40)));
+    }
+}
+
 static void check(struct world *world)
 {
     ks_lock_all(&world->ks);
@@ -334,6 +407,8 @@ static void check(struct world *world)
     for (size_t db = 0; db < DBS; db++)
         for (size_t i = 0; i < KEYS; i++)
             look_up(world, db, i);
+    for (size_t i = 0; i < 10; i++)
+        check_prefix(world, (size_t)random_below(&world->random, DBS));
     ks_unlock_all(&world->ks);
 }
 
@@ -350,6 +425,8 @@ static void run(struct world *world, size_t batches)
             if (one_in(&world->random, 20)) /* keys past their deadline are met before they are expired */
                 pass_time(world);
             change_something(world);
+            if (one_in(&world->random, 50))
+                work_on_prefixes(world);
         }
         pass_time(world);
         if (one_in(&world->random, 2))
@@ -577,7 +654,7 @@ static void use_is_remembered(void **state)
     ks_touch(&key, world.now_ms + 60000);
     assert_int_equal(ks_idle_seconds(&key, world.now_ms + 100000), 40);
 
-    atomic_store(&world.ks.access.is_frequency, true);
+    atomic_store(&world.ks.access.kind, ACCESS_FREQUENCY);
     ks_delete(&key);
     assert_int_equal(ks_put_string(&key, BYTES("v"), STRING_EMBSTR, NO_DEADLINE, world.now_ms), KS_OK);
     assert_int_equal(ks_frequency(&key, world.now_ms), 5);
