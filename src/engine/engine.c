@@ -327,12 +327,14 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     bool has_built = false; /* one shard's step at a time */
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
+    uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
     for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
         ks_unlock(ks, shard);
     }
+    latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EXPIRE_CYCLE, now_ms / 1000);
     for (size_t i = 0; i < shard_count && !has_built; i++)
         has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
     has_more |= has_built;

@@ -5,6 +5,7 @@
 
 #include "base/common.h"
 #include "base/lock.h"
+#include "base/stopwatch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -59,6 +60,19 @@ static inline bool latency_wants(const struct latency *latency, uint64_t duratio
 
 /* Notes that something took so long, if it took too long; at_s is the engine's time. Without memory it is not noted. */
 void latency_note(struct latency *latency, enum latency_event event, int64_t at_s, uint64_t duration_ns);
+
+/* Around something that may take long: what latency_begin returned goes to latency_end. While the monitor is off the
+   clock is not read. */
+static inline uint64_t latency_begin(const struct latency *latency, const struct stopwatch *stopwatch)
+{
+    return unlikely(latency_is_on(latency)) ? stopwatch_ticks(stopwatch) : 0;
+}
+static inline void latency_end(struct latency *latency, const struct stopwatch *stopwatch, uint64_t begun,
+                               enum latency_event event, int64_t at_s)
+{
+    if (unlikely(begun != 0))
+        latency_note(latency, event, at_s, stopwatch_ns(stopwatch, begun, stopwatch_ticks(stopwatch)));
+}
 
 /* "command", "fast-command", ... */
 const char *latency_event_name(enum latency_event event);

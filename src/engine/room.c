@@ -190,7 +190,7 @@ enum relief {
 
 /* Frees memory until no more than `most` bytes are in use, or the time is up: garbage first, which costs nobody a key.
  */
-static enum relief relieve(const struct reliever *reliever, size_t most)
+static enum relief free_down_to(const struct reliever *reliever, size_t most)
 {
     struct larder *engine = reliever->engine;
     struct ks_rule rule = rule_of(engine);
@@ -209,6 +209,15 @@ static enum relief relieve(const struct reliever *reliever, size_t most)
             return RELIEF_LATER;
     }
     return RELIEF_DONE;
+}
+
+static enum relief relieve(const struct reliever *reliever, size_t most)
+{
+    struct larder *engine = reliever->engine;
+    uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
+    enum relief relief = free_down_to(reliever, most);
+    latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EVICTION_CYCLE, reliever->now_ms / 1000);
+    return relief;
 }
 
 /* For how long memory is above the limit. */
