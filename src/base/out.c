@@ -92,12 +92,19 @@ void out_clear(struct out *out)
         out->head = chunk->next;
         chunk_free(out->pool, chunk);
     }
+    size_t ceiling = out->ceiling;
     out_init(out, out->pool);
+    out->ceiling = ceiling;
+}
+
+static bool is_full(const struct out *out)
+{
+    return out->ceiling > 0 && out->owned_bytes > out->ceiling;
 }
 
 char *out_reserve_slow(struct out *out, size_t len)
 {
-    struct out_chunk *chunk = chunk_new(out->pool, len);
+    struct out_chunk *chunk = is_full(out) ? NULL : chunk_new(out->pool, len);
     if (chunk == NULL) {
         out->failed = true;
         return NULL;
@@ -130,7 +137,7 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
 {
     if (len == 0)
         return;
-    struct out_chunk *chunk = small_chunk_new(0);
+    struct out_chunk *chunk = is_full(out) ? NULL : small_chunk_new(0);
     if (chunk == NULL) {
         out->failed = true;
         return;
@@ -146,7 +153,7 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
 
 struct out_chunk *out_gap(struct out *out)
 {
-    struct out_chunk *chunk = small_chunk_new(OUT_GAP_SIZE);
+    struct out_chunk *chunk = is_full(out) ? NULL : small_chunk_new(OUT_GAP_SIZE);
     if (chunk == NULL) {
         out->failed = true;
         return NULL;

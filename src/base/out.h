@@ -45,12 +45,14 @@ struct out {
     size_t
         owned_bytes; /* memory held by the chain; of a blob, its share among those who held it when it was appended */
     size_t sealed_bytes;      /* unsent bytes in all chunks but the one being written to, blobs counted */
+    size_t ceiling;           /* no more is taken once owned_bytes are above this; 0: no limit */
     enum out_element element; /* the encoder's; OUT_NO_ELEMENT outside of lists */
-    bool failed;              /* memory ran out: output is incomplete, the client must be disconnected */
+    bool failed;              /* memory ran out, or the ceiling was passed: output is incomplete, the client must be
+                                 disconnected */
 };
 
 void out_init(struct out *out, struct out_pool *pool);
-/* Drops everything unsent; the chain can be used again. */
+/* Drops everything unsent; the chain can be used again, with the same ceiling. */
 void out_clear(struct out *out);
 
 /* The same, keeping a chunk to write to next, when there is just one. */

@@ -90,13 +90,14 @@ static void write_clients(struct info *info)
                        "blocked_clients:0\r\n"
                        "tracking_clients:0\r\n"
                        "pubsub_clients:%zu\r\n"
-                       "watching_clients:0\r\n"
+                       "watching_clients:%zu\r\n"
                        "clients_in_timeout_table:0\r\n"
-                       "total_watched_keys:0\r\n"
+                       "total_watched_keys:%zu\r\n"
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       clients.subscribed);
+                       clients.subscribed, clients.watching,
+                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */

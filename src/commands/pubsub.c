@@ -3,7 +3,6 @@
    ended stands every message that was delivered for it, so that none follows. */
 #include "engine/pubsub.h"
 
-#include "base/glob.h"
 #include "commands/commands.h"
 #include "engine/call.h"
 
@@ -151,7 +150,7 @@ struct listing {
 static void list_name(void *context, bytes name)
 {
     struct listing *listing = context;
-    if (listing->pattern != NULL && !glob_match(*listing->pattern, name, false))
+    if (listing->pattern != NULL && !pubsub_matches(*listing->pattern, name))
         return;
     reply_bulk(listing->call, name);
     listing->count++;

@@ -190,8 +190,7 @@ static bool ensure_hash_room(struct executor *executor, size_t count)
     return true;
 }
 
-/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
-static void give_back_hash_room(struct executor *executor)
+void executor_give_back_room(struct executor *executor)
 {
     enum { hashes_kept = 64 * 1024 };
     if (likely(executor->key_hashes_capacity <= hashes_kept))
@@ -294,11 +293,15 @@ size_t shard_set_end_adding(struct executor *executor)
     return sum_added(executor, ks_end_adding);
 }
 
+/* The keys' buckets are fetched on the way, together instead of one miss after the other. */
 static void add_shards(struct call *call, size_t key_count)
 {
     const struct keyspace *ks = &call->engine->keyspace;
-    for (size_t i = 0; i < key_count; i++)
-        shard_set_add(call->executor, ks_shard_index(ks, call->executor->key_hashes[i]));
+    for (size_t i = 0; i < key_count; i++) {
+        uint64_t hash = call->executor->key_hashes[i];
+        ks_prefetch(ks, call_db(call), hash);
+        shard_set_add(call->executor, ks_shard_index(ks, hash));
+    }
 }
 
 bool call_add_shards(struct call *call)
@@ -336,13 +339,20 @@ size_t call_count_new_keys(struct call *call)
 
 /* ---- Running ---- */
 
-/* Runs the handler and counts the call; see call_run_handler. */
+void call_run_handler(struct call *call)
+{
+    bool visits_before = guard_allow_visits(call_flags(call) & (CMD_VISITS_SHARDS | CMD_ALL_SHARDS));
+    call->command->run(call);
+    guard_allow_visits(visits_before);
+}
+
+/* Runs the handler and counts the call; see call_run_with_shards. */
 static ALWAYS_INLINE void run_handler(struct call *call, struct shard *only, bool has_keys)
 {
     struct command_stats *stats = command_stats_of(call);
     unsigned gates = atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATES_AROUND_CALLS;
     if (likely(gates == 0) && likely(!command_stats_is_due(stats)) && likely(command_is_brief(call->argv, call->argc)))
-        call_run_handler(call, only, has_keys);
+        call_run_with_shards(call, only, has_keys);
     else
         observe_run(call, stats, gates, only, has_keys);
     stat_add(&stats->calls, 1);
@@ -357,12 +367,8 @@ static void run_without_keys(struct call *call)
 
 static void run_with_keys(struct call *call, size_t key_count)
 {
-    const struct keyspace *ks = &call->engine->keyspace;
     shard_set_clear(call->executor);
     add_shards(call, key_count);
-    /* the keys' buckets are fetched together instead of one miss after the other */
-    for (size_t i = 0; key_count > 1 && i < key_count; i++)
-        ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
     shard_set_lock(call->executor);
     run_handler(call, NULL, true);
     shard_set_unlock(call->executor);
@@ -378,7 +384,7 @@ static void run_general(struct call *call)
         run_without_keys(call);
     else
         run_with_keys(call, key_count);
-    give_back_hash_room(call->executor);
+    executor_give_back_room(call->executor);
 }
 
 /* Runs a command of one key that was hashed when the request was prepared. */
@@ -438,12 +444,16 @@ static void run_call(struct call *call, const struct request *request)
 {
     note_use(call->session, call);
     run_locked(call, request);
+    assert(guard_is_clear());
 }
 
-/* A request that is refused spoils the transaction that it was meant for. */
+/* A request that is refused spoils the transaction that it was meant for; a refused EXEC ends it. */
 static void refuse(struct call *call)
 {
-    transaction_spoil(call->session);
+    if (call->command != NULL && (call->command->flags & CMD_RUNS_QUEUE))
+        transaction_drop(call->session);
+    else
+        transaction_spoil(call->session);
     if (call->command != NULL)
         stat_add(&command_stats_of(call)->rejected, 1);
 }
@@ -461,9 +471,9 @@ static void refuse_subscriber(struct call *call)
     command_full_name(call->container, call->command, name, sizeof(name));
     reply_error_format(
         call,
-        "%s Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed "
-        "in this context",
-        call_flags(call) & CMD_RUNS_QUEUE ? "EXECABORT Transaction discarded because of:" : "ERR", name);
+        "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+        "context",
+        name);
 }
 
 /* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
@@ -485,49 +495,36 @@ static bool is_in_place(struct call *call)
     return true;
 }
 
-/* Memory is short. EXEC is refused as a whole. */
-static void refuse_for_memory(struct call *call)
-{
-    if (call->command->flags & CMD_RUNS_QUEUE) {
-        transaction_drop(call->session);
-        reply_error(call, "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > "
-                          "'maxmemory'.");
-    } else {
-        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
-    }
-    refuse(call);
-}
+enum verdict { VERDICT_RUN, VERDICT_POSTPONE, VERDICT_SETTLED };
 
 /* A call that may run, unless it has to wait or be queued. */
-static enum run_result run_placed(struct call *call, const struct request *request)
+static enum verdict place(struct call *call)
 {
     if (is_held_back(call))
-        return RUN_POSTPONED;
-    if ((call->session->modes & MODE_MULTI) && !transaction_lets_through(call)) {
-        note_use(call->session, call);
-        transaction_queue(call);
-    } else {
-        run_call(call, request);
-    }
-    return RUN_DONE;
+        return VERDICT_POSTPONE;
+    if (!(call->session->modes & MODE_MULTI) || transaction_lets_through(call))
+        return VERDICT_RUN;
+    note_use(call->session, call);
+    transaction_queue(call);
+    return VERDICT_SETTLED;
 }
 
-/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
-static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+/* What becomes of a request that is refused, or whose session or engine is in a state that may refuse, delay or queue
+   it. room_leave follows when that has happened. */
+static enum verdict judge(struct call *call, bool is_acceptable)
 {
+    if (call->session->modes & MODES_LISTENING)
+        inbox_settle(call->session);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
-        return RUN_DONE;
+        return VERDICT_SETTLED;
     }
-    if (!(atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY))
-        return run_placed(call, request);
-    if (!room_make(call)) {
-        refuse_for_memory(call);
-        return RUN_DONE;
+    if ((atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY) && !room_make(call)) {
+        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
+        refuse(call);
+        return VERDICT_SETTLED;
     }
-    enum run_result result = run_placed(call, request);
-    room_leave(call->executor);
-    return result;
+    return place(call);
 }
 
 /* CLIENT REPLY SKIP silences exactly the next command. */
@@ -564,13 +561,16 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
-    if (session->modes & MODES_LISTENING)
-        inbox_settle(session);
-    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    call.is_running = false;
     unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
-    if (likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX)))
+    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    bool is_plain = likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX));
+    enum verdict verdict = likely(is_plain) ? VERDICT_RUN : judge(&call, is_acceptable);
+    if (likely(verdict == VERDICT_RUN))
         run_call(&call, request);
-    else if (run_guarded(&call, request, is_acceptable) == RUN_POSTPONED)
+    if (unlikely(!is_plain))
+        room_leave(executor);
+    if (unlikely(verdict == VERDICT_POSTPONE))
         return RUN_POSTPONED;
     if (unlikely(session->modes != 0))
         conclude(session);

@@ -18,20 +18,27 @@ size_t shard_set_end_adding(struct executor *executor);
 /* How many keys the call may add at most: those of its keys that are not there. Locks one shard at a time. */
 size_t call_count_new_keys(struct call *call);
 
-/* Adds the shards of a call's keys; false when there is no memory for hashing them. */
+/* Adds the shards of a call's keys, whose hashes are in the executor's room until the next call's; false when there is
+   no memory for them. */
 MUST_USE bool call_add_shards(struct call *call);
+
+/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
+void executor_give_back_room(struct executor *executor);
+
+/* Runs the handler, and nothing else; its shards are locked. */
+void call_run_handler(struct call *call);
 
 /* Runs a resolved and permitted call while the shards that it needs are locked already. */
 void call_run_nested(struct call *call);
 
 /* The handler's new keys are in `only`, or (NULL) in the shards of the executor's set; `has_keys` false: it adds none
    that the command table names. Those shards are locked. */
-static inline void call_run_handler(struct call *call, struct shard *only, bool has_keys)
+static inline void call_run_with_shards(struct call *call, struct shard *only, bool has_keys)
 {
     if (has_keys && unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
         room_run(call, only);
     else
-        call->command->run(call);
+        call_run_handler(call);
 }
 
 /* Does that, and what GATES_AROUND_CALLS ask for: times it, tells those who watch. */

@@ -320,6 +320,17 @@ void engine_build_prefixes(struct larder *engine)
             continue;
 }
 
+/* A pause that has ended by itself leaves its gate open, through which every request would go the long way. */
+static void end_pause(struct larder *engine, int64_t now_ms)
+{
+    lock_take(&engine->sessions.lock);
+    if (!engine_is_paused(engine, now_ms)) {
+        atomic_store_explicit(&engine->pause_mode, PAUSE_NONE, memory_order_relaxed);
+        engine_set_gate(engine, GATE_PAUSE, false);
+    }
+    lock_give(&engine->sessions.lock);
+}
+
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
@@ -341,6 +352,9 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
     has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
+    if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&
+        !engine_is_paused(engine, now_ms))
+        end_pause(engine, now_ms);
     sampler_run(engine);
     return has_more;
 }

@@ -123,6 +123,7 @@ struct larder {
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
     struct watch_table *watches; /* by shard, under its lock */
+    _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
 

@@ -32,7 +32,7 @@ void observe_run(struct call *call, struct command_stats *stats, unsigned gates,
 {
     const struct stopwatch *stopwatch = &call->engine->stopwatch;
     uint64_t from = stopwatch_ticks(stopwatch);
-    call_run_handler(call, only, has_keys);
+    call_run_with_shards(call, only, has_keys);
     uint64_t time_ns = stopwatch_ns(stopwatch, from, stopwatch_ticks(stopwatch));
     note_time(call, stats, time_ns);
     note_slowness(call, time_ns);

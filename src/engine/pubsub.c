@@ -329,6 +329,11 @@ size_t pubsub_count_all(const struct session *session)
 
 /* ---- Publishing ---- */
 
+bool pubsub_matches(bytes pattern, bytes channel)
+{
+    return channel.len > 0 ? glob_match(pattern, channel, false) : pattern.len == 0;
+}
+
 /* A message on its way. Its frames are made when the first receiver is found: most events reach nobody. */
 struct publication {
     bytes channel;
@@ -380,7 +385,7 @@ static void deliver_to_patterns(struct publication *publication, struct pubsub *
     const struct list *end = &pubsub->patterns_in_order;
     for (const struct list *link = end->next; link != end; link = link->next) {
         const struct topic *topic = CONTAINER_OF(link, struct topic, in_order);
-        if (glob_match(blob_bytes(topic->name), publication->channel, false))
+        if (pubsub_matches(blob_bytes(topic->name), publication->channel))
             deliver(publication, topic);
     }
     rwlock_give(&pubsub->patterns_lock);

@@ -64,6 +64,9 @@ struct blob *pubsub_oldest(const struct session *session, enum topic_kind kind);
 size_t pubsub_count(const struct session *session, enum topic_kind kind);
 size_t pubsub_count_all(const struct session *session);
 
+/* Does a pattern match the name of a channel? As in Redis not even `*` matches the empty name. */
+bool pubsub_matches(bytes pattern, bytes channel);
+
 /* Any thread, holding no stripe. Delivers a message on a channel or shard channel (and, of a channel, to those whose
    pattern matches it); `receivers` is to how many. False when there was no memory for it to reach all of them. */
 bool pubsub_publish(struct larder *engine, enum topic_kind kind, bytes channel, bytes payload, size_t *receivers);

@@ -199,9 +199,10 @@ static enum relief free_down_to(const struct reliever *reliever, size_t most)
         bool has_garbage = load(&engine->keyspace.garbage_bytes) > 0;
         bool is_garbage_left = has_garbage && !ks_reclaim(&engine->keyspace, RECLAIMED_AT_ONCE);
         if (!is_garbage_left && evict_somewhere(reliever, &rule) == KS_EVICTED_NONE) {
-            if (has_garbage && used_bytes(engine) > most) /* another thread has it in hand */
-                return RELIEF_LATER;
-            return used_bytes(engine) > most ? RELIEF_NONE : RELIEF_DONE;
+            if (used_bytes(engine) <= most)
+                return RELIEF_DONE;
+            /* what is garbage now is in another thread's hand */
+            return load(&engine->keyspace.garbage_bytes) > 0 ? RELIEF_LATER : RELIEF_NONE;
         }
         if (step == 1)
             start_ns = clock_monotonic_ns();
@@ -245,7 +246,7 @@ int64_t room_exceeded_ms(struct room *room, int64_t *total_ms)
 /* An estimate of what the call may add, too much rather than too little. */
 static size_t bytes_to_add(const struct call *call)
 {
-    size_t bytes = transaction_bytes(call->session) + call->argc * WORD_OVERHEAD;
+    size_t bytes = load(&call->session->multi_bytes) + call->argc * WORD_OVERHEAD;
     for (size_t i = 0; i < call->argc; i++)
         bytes += ARG(i).len;
     return bytes;
@@ -315,7 +316,7 @@ void room_run(struct call *call, struct shard *only)
     struct keyspace *ks = &call->engine->keyspace;
     struct room_share *share = &call->executor->room;
     size_t before = only != NULL ? ks_begin_adding(only) : shard_set_begin_adding(call->executor);
-    call->command->run(call);
+    call_run_handler(call);
     size_t after = only != NULL ? ks_end_adding(only) : shard_set_end_adding(call->executor);
     size_t added = after - before;
     size_t placed = added < share->keys ? added : share->keys;

@@ -4,8 +4,8 @@
    counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
    one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the
    shard they are given (or of their key's shard) and assert in debug builds that the calling thread holds it.
-   Functions that say "locks one shard" (at a time) may also be called by a thread that holds all shards, as a
-   transaction does; a thread that holds only some must not call them.
+   Functions that say "locks one shard" (at a time) visit shards: they may be called by a thread that holds none, or one
+   that holds all, as a transaction does. Debug builds stop a thread that breaks these rules (guard.h).
 
    Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
 #ifndef LARDER_KEYSPACE_KEYSPACE_H
@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/random.h"
 #include "keyspace/entry.h"
+#include "keyspace/guard.h"
 #include "structs/ht.h"
 
 enum ks_status { KS_OK = 0, KS_NO_MEMORY };
@@ -118,44 +119,47 @@ static inline size_t ks_shard_index(const struct keyspace *ks, uint64_t hash)
     return (size_t)(hash >> 1 >> (63 - ks->shard_bits));
 }
 
+static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
+{
+    return (size_t)(shard - ks->shards);
+}
+
 /* Does the calling thread hold the shard's lock? */
 static inline bool ks_is_locked(const struct shard *shard)
 {
-    return atomic_load_explicit(&shard->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
+    return atomic_load_explicit(&shard->owner, memory_order_relaxed) == lock_self();
 }
 
 static inline void ks_lock(struct keyspace *ks, struct shard *shard)
 {
+    guard_take(ks_shard_number(ks, shard));
     if (ks->is_locking)
         lock_take(&shard->lock);
-    atomic_store_explicit(&shard->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
+    atomic_store_explicit(&shard->owner, lock_self(), memory_order_relaxed);
 }
 
 static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
 {
+    guard_give();
     atomic_store_explicit(&shard->owner, 0, memory_order_relaxed);
     if (ks->is_locking)
         lock_give(&shard->lock);
 }
 
-/* For work on one shard at a time: takes the lock unless this thread holds it already, and tells ks_leave which. */
+/* A visit to one shard: takes the lock unless this thread holds it already, and tells ks_leave which. */
 MUST_USE static inline bool ks_enter(struct keyspace *ks, struct shard *shard)
 {
-    if (ks_is_locked(shard))
-        return false;
-    ks_lock(ks, shard);
-    return true;
+    bool is_held = ks_is_locked(shard);
+    guard_visit(is_held);
+    if (!is_held)
+        ks_lock(ks, shard);
+    return !is_held;
 }
 
 static inline void ks_leave(struct keyspace *ks, struct shard *shard, bool was_taken)
 {
     if (was_taken)
         ks_unlock(ks, shard);
-}
-
-static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
-{
-    return (size_t)(shard - ks->shards);
 }
 
 void ks_lock_all(struct keyspace *ks);
@@ -268,7 +272,7 @@ struct ks_figures {
 };
 enum { KS_ALL_DBS = -1 };
 
-/* Locks one shard at a time. */
+/* Locks one shard at a time; all at once while memory or keys are bounded. */
 struct ks_figures ks_measure(struct keyspace *ks, int db);
 void ks_reset_counters(struct keyspace *ks);
 

@@ -4,7 +4,6 @@
 #include "net/worker.h"
 
 #include "base/mem.h"
-#include "engine/transaction.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -287,7 +286,7 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
-        if (unlikely(session->out.owned_bytes > CONNECTION_OUTPUT_CEILING))
+        if (unlikely(session->out.owned_bytes > SESSION_OUTPUT_CEILING))
             connection_cut_off(connection);
     }
     worker->queue_count = 0;
@@ -307,14 +306,15 @@ static void join_waiting_input(struct connection *connection)
     connection->held_input = NULL;
 }
 
-/* What a client has sent and not had run yet, commands queued by MULTI included, is bounded. */
+/* What a client has sent and not had run yet is bounded, with what it queued by MULTI and watches. */
 static bool is_query_too_long(const struct connection *connection)
 {
-    if (likely(connection->input == NULL) && likely(connection->session.transaction == NULL))
+    size_t multi = atomic_load_explicit(&connection->session.multi_bytes, memory_order_relaxed);
+    if (likely(connection->input == NULL) && likely(multi == 0))
         return false;
     size_t limit = (size_t)CFG_READ(connection->session.engine->config, client_query_buffer_limit);
     size_t input = connection->input != NULL ? input_bytes(connection->input) : 0;
-    return input + transaction_bytes(&connection->session) > limit;
+    return input + multi > limit;
 }
 
 /* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
