@@ -132,6 +132,14 @@ static const char *policy_name(int policy)
     }
 }
 
+/* Two fields on how much larger one figure is than another, where both are known. */
+static void append_excess(struct info *info, const char *field, size_t larger, size_t smaller)
+{
+    if (larger > 0 && smaller > 0)
+        text_append_format(&info->text, "%s_ratio:%.2f\r\n%s_bytes:%lld\r\n", field, memory_ratio(larger, smaller),
+                           field, (long long)memory_difference(larger, smaller));
+}
+
 static void write_memory(struct info *info)
 {
     struct memory_figures memory = memory_measure(info->engine);
@@ -151,8 +159,13 @@ static void write_memory(struct info *info)
                        "used_memory_startup:0\r\n"
                        "used_memory_dataset:%zu\r\n"
                        "used_memory_dataset_perc:%.2f%%\r\n",
-                       memory_peak_percent(&memory), memory.used - memory.entries, memory.entries,
+                       memory_peak_percent(&memory), memory.used - memory.parts.entries, memory.parts.entries,
                        memory_dataset_percent(&memory));
+    text_append_format(&info->text, "allocator_allocated:%zu\r\n", memory.allocated);
+    if (memory.active > 0)
+        text_append_format(&info->text, "allocator_active:%zu\r\n", memory.active);
+    if (memory.resident > 0)
+        text_append_format(&info->text, "allocator_resident:%zu\r\n", memory.resident);
     if (system_bytes > 0) {
         text_append_format(&info->text, "total_system_memory:%zu\r\n", system_bytes);
         append_human(info, "total_system_memory_human", (double)system_bytes);
@@ -173,11 +186,10 @@ static void write_memory(struct info *info)
     text_append_format(&info->text, "maxmemory:%llu\r\n", maxmemory);
     append_human(info, "maxmemory_human", (double)maxmemory);
     text_append_format(&info->text, "maxmemory_policy:%s\r\n", policy_name(CFG_READ(info->config, maxmemory_policy)));
-    if (memory.resident > 0)
-        text_append_format(&info->text,
-                           "mem_fragmentation_ratio:%.2f\r\n"
-                           "mem_fragmentation_bytes:%lld\r\n",
-                           memory_fragmentation(&memory), (long long)memory_fragmentation_bytes(&memory));
+    append_excess(info, "allocator_frag", memory.active, memory.allocated);
+    append_excess(info, "allocator_rss", memory.resident, memory.active);
+    append_excess(info, "rss_overhead", memory.resident, memory.resident);
+    append_excess(info, "mem_fragmentation", memory.resident, memory.used);
     text_append_format(&info->text,
                        "mem_not_counted_for_evict:0\r\n"
                        "mem_replication_backlog:0\r\n"
@@ -186,9 +198,16 @@ static void write_memory(struct info *info)
                        "mem_clients_normal:%zu\r\n"
                        "mem_cluster_links:0\r\n"
                        "mem_aof_buffer:0\r\n"
+                       "mem_prefix_index:%zu\r\n"
+                       "mem_eviction_queues:%zu\r\n"
+                       "mem_lazyfree_pending:%zu\r\n"
+                       "mem_hash_tables:%zu\r\n"
+                       "mem_statistics:%zu\r\n"
+                       "mem_logs:%zu\r\n"
                        "mem_allocator:%s\r\n"
                        "active_defrag_running:0\r\n",
-                       memory.clients, mem_allocator_name());
+                       memory.parts.clients, memory.parts.prefixes, memory.parts.eviction, memory.parts.flushed,
+                       memory.parts.tables, memory.parts.statistics, memory.parts.logs, mem_allocator_name());
 }
 
 static void write_persistence(struct info *info)

@@ -70,4 +70,5 @@ void census_take(struct larder *engine, struct census *census)
     add(census, "subscriptions", sums.subscriptions);
     add(census, "subscribed-bytes", sums.subscribed_bytes);
     add(census, "inbox-bytes", sums.inbox_bytes);
+    add(census, "monitors", monitors_count(&engine->monitors));
 }

@@ -358,10 +358,3 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     sampler_run(engine);
     return has_more;
 }
-
-size_t engine_used_memory(struct larder *engine)
-{
-    struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes + figures.prefix_bytes + figures.eviction_bytes +
-           atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
-}

@@ -183,7 +183,4 @@ bool engine_is_building_prefixes(struct larder *engine);
 /* Any thread that holds no shard's lock, or all: builds the index here and now, in steps. */
 void engine_build_prefixes(struct larder *engine);
 
-/* Memory that the engine holds for data, as the allocator counts it. */
-size_t engine_used_memory(struct larder *engine);
-
 #endif

@@ -48,6 +48,16 @@ void monitor_leave(struct session *session)
     atomic_store_explicit(&session->is_monitor, false, memory_order_relaxed);
 }
 
+size_t monitors_count(struct monitors *monitors)
+{
+    size_t count = 0;
+    lock_take(&monitors->lock);
+    for (const struct list *link = monitors->sessions.next; link != &monitors->sessions; link = link->next)
+        count++;
+    lock_give(&monitors->lock);
+    return count;
+}
+
 /* "1339518083.107412 [0 127.0.0.1:60866]", "[0 unix:/path/socket]" */
 static size_t write_head(const struct call *call, char head[HEAD_SIZE])
 {

@@ -8,6 +8,8 @@
 #include "base/list.h"
 #include "base/lock.h"
 
+#include <stddef.h>
+
 struct call;
 struct session;
 
@@ -22,6 +24,8 @@ void monitors_free(struct monitors *monitors);
 /* The owner of the session. It is sent lines from now on; not any more. */
 void monitor_join(struct session *session);
 void monitor_leave(struct session *session);
+
+size_t monitors_count(struct monitors *monitors);
 
 /* A call has run: tells the monitors, unless it is one that they must not see. */
 void monitor_tell(const struct call *call);

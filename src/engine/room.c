@@ -2,6 +2,7 @@
 #include "engine/room.h"
 
 #include "engine/dispatch.h"
+#include "engine/footprint.h"
 #include "engine/transaction.h"
 
 enum {
@@ -359,7 +360,7 @@ void room_leave(struct executor *executor)
     *share = (struct room_share){0};
 }
 
-/* Looks at the clients' memory, some times a second. */
+/* Looks at the memory of clients and what else is not in the keyspace, some times a second. */
 static void look_at_clients(struct larder *engine)
 {
     struct room *room = &engine->room;
@@ -369,8 +370,7 @@ static void look_at_clients(struct larder *engine)
                                                                     now_ns + CLIENTS_INTERVAL_MS * 1000000LL,
                                                                     memory_order_relaxed, memory_order_relaxed))
         return;
-    size_t bytes = session_measure(&engine->sessions).memory;
-    atomic_store_explicit(&room->client_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&room->client_bytes, footprint_beside_keys(engine), memory_order_relaxed);
 }
 
 /* Frees what is too much though no request came: the limit was lowered, or clients' buffers grew. */
