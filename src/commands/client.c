@@ -170,6 +170,7 @@ static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
         bool applies;
         char letter;
     } letters[] = {
+        {atomic_load_explicit(&session->is_monitor, memory_order_relaxed), 'O'},
         {pubsub_count_all(session) > 0, 'P'},
         {modes & MODE_MULTI, 'x'},
         {tracking & TRACKING_ON, 't'},

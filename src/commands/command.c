@@ -101,17 +101,11 @@ static size_t count_subcommands(const struct command *command)
 /* The command of a name like "get" or "client|list"; found.command is NULL when there is none. */
 static struct found find_by_full_name(const struct call *call, bytes name)
 {
-    struct found found = {0};
-    const char *bar = name.len > 0 ? memchr(name.at, '|', name.len) : NULL;
-    bytes first = {name.at, bar != NULL ? (size_t)(bar - name.at) : name.len};
-    const struct command *command = command_find(&call->engine->commands, first);
-    if (bar == NULL || command == NULL) {
-        found.command = command;
-        return found;
-    }
-    found.container = command;
-    found.command = command_find_subcommand(command, (bytes){bar + 1, name.len - first.len - 1});
-    return found;
+    uint32_t number;
+    if (!command_find_full_name(&call->engine->commands, name, &number))
+        return (struct found){0};
+    const struct command_row *row = &call->engine->commands.rows[number];
+    return (struct found){row->container, row->command};
 }
 
 static void reply_full_name(struct call *call, struct found found)

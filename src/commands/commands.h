@@ -17,6 +17,8 @@ extern const struct command transaction_commands[];
 extern const struct command prefix_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command server_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command latency_commands[];
 extern const struct command config_commands[];
 extern const struct command command_commands[];
 

@@ -67,6 +67,13 @@ static bool authenticate(struct call *call, bytes user, bytes password)
     return false;
 }
 
+static bool hides_all(const bytes *argv, size_t argc, size_t argument)
+{
+    (void)argv;
+    (void)argc;
+    return argument > 0;
+}
+
 /* AUTH [username] password */
 static void cmd_auth(struct call *call)
 {
@@ -83,6 +90,21 @@ static void cmd_auth(struct call *call)
     bytes user = call->argc == 3 ? ARG(1) : BYTES("default");
     if (authenticate(call, user, ARG(call->argc - 1)))
         reply_ok(call);
+}
+
+/* The two words behind AUTH. */
+static bool hides_credentials(const bytes *argv, size_t argc, size_t argument)
+{
+    for (size_t i = 2; i < argc && i < argument; i++) {
+        if (bytes_equal_nocase(argv[i], BYTES("auth"))) {
+            if (argument <= i + 2)
+                return true;
+            i += 2;
+        } else if (bytes_equal_nocase(argv[i], BYTES("setname"))) {
+            i++;
+        }
+    }
+    return false;
 }
 
 struct hello_options {
@@ -215,6 +237,7 @@ const struct command connection_commands[] = {
     {
         .name = "auth",
         .run = cmd_auth,
+        .hides = hides_all,
         .arity = -2,
         .flags = HANDSHAKE,
         .categories = ACL_CONNECTION,
@@ -249,6 +272,7 @@ const struct command connection_commands[] = {
     {
         .name = "hello",
         .run = cmd_hello,
+        .hides = hides_credentials,
         .arity = -1,
         .flags = HANDSHAKE,
         .categories = ACL_CONNECTION,

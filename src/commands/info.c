@@ -161,6 +161,14 @@ static const char *policy_name(int policy)
     }
 }
 
+/* Two fields on how much larger one figure is than another, where both are known. */
+static void append_excess(struct info *info, const char *field, size_t larger, size_t smaller)
+{
+    if (larger > 0 && smaller > 0)
+        text_append_format(&info->text, "%s_ratio:%.2f\r\n%s_bytes:%lld\r\n", field, memory_ratio(larger, smaller),
+                           field, (long long)memory_difference(larger, smaller));
+}
+
 static void write_memory(struct info *info)
 {
     struct memory_figures memory = memory_measure(info->engine);
@@ -180,8 +188,13 @@ static void write_memory(struct info *info)
                        "used_memory_startup:0\r\n"
                        "used_memory_dataset:%zu\r\n"
                        "used_memory_dataset_perc:%.2f%%\r\n",
-                       memory_peak_percent(&memory), memory.used - memory.entries, memory.entries,
+                       memory_peak_percent(&memory), memory.used - memory.parts.entries, memory.parts.entries,
                        memory_dataset_percent(&memory));
+    text_append_format(&info->text, "allocator_allocated:%zu\r\n", memory.allocated);
+    if (memory.active > 0)
+        text_append_format(&info->text, "allocator_active:%zu\r\n", memory.active);
+    if (memory.resident > 0)
+        text_append_format(&info->text, "allocator_resident:%zu\r\n", memory.resident);
     if (system_bytes > 0) {
         text_append_format(&info->text, "total_system_memory:%zu\r\n", system_bytes);
         append_human(info, "total_system_memory_human", (double)system_bytes);
@@ -202,11 +215,10 @@ static void write_memory(struct info *info)
     text_append_format(&info->text, "maxmemory:%llu\r\n", maxmemory);
     append_human(info, "maxmemory_human", (double)maxmemory);
     text_append_format(&info->text, "maxmemory_policy:%s\r\n", policy_name(CFG_READ(info->config, maxmemory_policy)));
-    if (memory.resident > 0)
-        text_append_format(&info->text,
-                           "mem_fragmentation_ratio:%.2f\r\n"
-                           "mem_fragmentation_bytes:%lld\r\n",
-                           memory_fragmentation(&memory), (long long)memory_fragmentation_bytes(&memory));
+    append_excess(info, "allocator_frag", memory.active, memory.allocated);
+    append_excess(info, "allocator_rss", memory.resident, memory.active);
+    append_excess(info, "rss_overhead", memory.resident, memory.resident);
+    append_excess(info, "mem_fragmentation", memory.resident, memory.used);
     text_append_format(&info->text,
                        "mem_not_counted_for_evict:0\r\n"
                        "mem_replication_backlog:0\r\n"
@@ -215,9 +227,16 @@ static void write_memory(struct info *info)
                        "mem_clients_normal:%zu\r\n"
                        "mem_cluster_links:0\r\n"
                        "mem_aof_buffer:0\r\n"
+                       "mem_prefix_index:%zu\r\n"
+                       "mem_eviction_queues:%zu\r\n"
+                       "mem_lazyfree_pending:%zu\r\n"
+                       "mem_hash_tables:%zu\r\n"
+                       "mem_statistics:%zu\r\n"
+                       "mem_logs:%zu\r\n"
                        "mem_allocator:%s\r\n"
                        "active_defrag_running:0\r\n",
-                       memory.clients, mem_allocator_name());
+                       memory.parts.clients, memory.parts.prefixes, memory.parts.eviction, memory.parts.flushed,
+                       memory.parts.tables, memory.parts.statistics, memory.parts.logs, mem_allocator_name());
 }
 
 static void write_persistence(struct info *info)
@@ -329,9 +348,9 @@ static void write_stats(struct info *info)
                        "current_eviction_exceeded_time:%lld\r\n"
                        "keyspace_hits:%llu\r\n"
                        "keyspace_misses:%llu\r\n",
-                       stat(&stats.connections), stat(&stats.commands), rates.commands, stat(&stats.input_bytes),
-                       stat(&stats.output_bytes), rates.input_bytes / 1024, rates.output_bytes / 1024,
-                       stat(&stats.refused_connections), (unsigned long long)data.expired,
+                       stat(&stats.connections), (unsigned long long)command_stats_calls(info->engine), rates.commands,
+                       stat(&stats.input_bytes), stat(&stats.output_bytes), rates.input_bytes / 1024,
+                       rates.output_bytes / 1024, stat(&stats.refused_connections), (unsigned long long)data.expired,
                        (unsigned long long)count_evicted(&eviction), (long long)total_exceeded_ms,
                        (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
@@ -412,6 +431,21 @@ static void write_modules(struct info *info)
     (void)info; /* there are none */
 }
 
+static void write_commandstats(struct info *info)
+{
+    info_write_commandstats(info->engine, &info->text);
+}
+
+static void write_errorstats(struct info *info)
+{
+    info_write_errorstats(info->engine, &info->text);
+}
+
+static void write_latencystats(struct info *info)
+{
+    info_write_latencystats(info->engine, &info->text);
+}
+
 static void write_cluster(struct info *info)
 {
     text_append(&info->text, BYTES("cluster_enabled:0\r\n"));
@@ -436,29 +470,34 @@ static void write_keyspace(struct info *info)
     }
 }
 
-/* The sections in the order in which they are written; all of them belong to the default. */
+/* The sections in the order in which they are written. */
 static const struct section {
     const char *name;
     const char *alias; /* NULL: none */
     const char *title;
     void (*write)(struct info *info);
+    bool is_default; /* written when nothing is asked for */
 } sections[] = {
-    {"server", NULL, "Server", write_server},
-    {"clients", NULL, "Clients", write_clients},
-    {"memory", NULL, "Memory", write_memory},
-    {"persistence", NULL, "Persistence", write_persistence},
-    {"stats", NULL, "Stats", write_stats},
-    {"eviction", NULL, "Eviction", write_eviction},
-    {"replication", NULL, "Replication", write_replication},
-    {"cpu", NULL, "CPU", write_cpu},
-    {"modules", "module_list", "Modules", write_modules},
-    {"cluster", NULL, "Cluster", write_cluster},
-    {"keyspace", NULL, "Keyspace", write_keyspace},
+    {"server", NULL, "Server", write_server, true},
+    {"clients", NULL, "Clients", write_clients, true},
+    {"memory", NULL, "Memory", write_memory, true},
+    {"persistence", NULL, "Persistence", write_persistence, true},
+    {"stats", NULL, "Stats", write_stats, true},
+    {"eviction", NULL, "Eviction", write_eviction, true},
+    {"replication", NULL, "Replication", write_replication, true},
+    {"cpu", NULL, "CPU", write_cpu, true},
+    {"modules", "module_list", "Modules", write_modules, true},
+    {"commandstats", NULL, "Commandstats", write_commandstats, false},
+    {"errorstats", NULL, "Errorstats", write_errorstats, true},
+    {"latencystats", NULL, "Latencystats", write_latencystats, false},
+    {"cluster", NULL, "Cluster", write_cluster, true},
+    {"keyspace", NULL, "Keyspace", write_keyspace, true},
 };
 
-static bool is_set_of_sections(const struct call *call, size_t argument)
+/* Is this section one of the set that the argument names? */
+static bool is_in_set(const struct call *call, size_t argument, const struct section *section)
 {
-    return call_is_word(call, argument, "default") || call_is_word(call, argument, "all") ||
+    return (section->is_default && call_is_word(call, argument, "default")) || call_is_word(call, argument, "all") ||
            call_is_word(call, argument, "everything");
 }
 
@@ -466,9 +505,9 @@ static bool is_set_of_sections(const struct call *call, size_t argument)
 static bool is_wanted(const struct call *call, const struct section *section)
 {
     if (call->argc == 1)
-        return true;
+        return section->is_default;
     for (size_t i = 1; i < call->argc; i++)
-        if (is_set_of_sections(call, i) || call_is_word(call, i, section->name) ||
+        if (is_in_set(call, i, section) || call_is_word(call, i, section->name) ||
             (section->alias != NULL && call_is_word(call, i, section->alias)))
             return true;
     return false;

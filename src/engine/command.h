@@ -46,6 +46,7 @@ enum command_flag {
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
     CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
+    CMD_BRIEF = 1 << 22,         /* as quick as the fast ones, though Redis does not call it so */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -152,6 +153,9 @@ struct command_history {
     const char *change;
 };
 
+/* Must this argument be kept out of MONITOR and the slow log? Arguments are as many as the arity asks for. */
+typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
+
 struct command {
     const char *name;                    /* lower case, a subcommand's without its container; NULL: end of the list */
     command_fn *run;                     /* NULL: a container that does nothing without a subcommand */
@@ -159,6 +163,7 @@ struct command {
     uint32_t flags;                      /* enum command_flag */
     uint32_t categories;                 /* enum acl_category, those not derived from the flags */
     const struct key_spec *keys;         /* NULL: none */
+    command_hides_fn *hides;             /* NULL: it has no secrets */
     const struct channel_spec *channels; /* NULL: none */
     const char *const *tips;             /* NULL-terminated, or NULL */
     const struct command *subcommands;
@@ -204,10 +209,12 @@ struct command_row {
     const struct command *command;
 };
 struct command_slot {
-    char *name; /* as clients call it, lower case */
-    uint32_t name_len;
-    uint32_t number;
+    uint64_t letters; /* of the name, see command.c */
+    char *name;       /* as clients call it, lower case */
     const struct command *command;
+    uint32_t number;
+    uint16_t name_len;
+    bool is_plain; /* the name is up to eight letters and nothing else */
 };
 struct command_table {
     struct command_slot *slots; /* open addressing, a power of two of them, at most half full */
@@ -226,6 +233,9 @@ const struct command *command_find(const struct command_table *table, bytes name
 const struct command *command_find_subcommand(const struct command *container, bytes name);
 /* The same with its number, which is left alone when there is no such command. */
 const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number);
+
+/* The number of a command by a name like "get" or "client|list"; false when there is none. */
+MUST_USE bool command_find_full_name(const struct command_table *table, bytes name, uint32_t *number);
 
 /* The number of a subcommand, from that of its container. */
 static inline uint32_t command_subnumber(uint32_t container_number, const struct command *container,

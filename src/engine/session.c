@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/monitor.h"
 #include "engine/tracking.h"
 #include "engine/transaction.h"
 
@@ -61,6 +62,7 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
+    list_init(&session->in_monitors);
     atomic_init(&session->queued, -1);
     acl_enter(session);
 }
@@ -77,6 +79,7 @@ void session_register(struct session *session)
 void session_close(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
@@ -115,6 +118,7 @@ bool session_set_text(struct session *session, char **field, bytes text)
 void session_reset(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
     tracking_turn_off(session);
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);

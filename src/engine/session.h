@@ -48,8 +48,9 @@ enum session_mode {
     MODE_SUBSCRIBED = 1 << 4, /* it has subscriptions, so that others may deliver to it */
     MODE_LEAVES = 1 << 5,     /* it has none any more, but what was delivered may still wait */
     MODE_TRACKING = 1 << 6,   /* what it reads is remembered; see tracking.h */
+    MODE_MONITORS = 1 << 7,   /* MONITOR: others deliver to it */
 
-    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES, /* its inbox is to be looked at */
+    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES | MODE_MONITORS, /* its inbox is to be looked at */
 };
 
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
@@ -87,6 +88,7 @@ struct session {
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
     _Atomic int protocol; /* 2 or 3 */
+    _Atomic bool is_monitor;
     _Atomic bool no_evict;
     _Atomic bool no_touch;   /* CLIENT NO-TOUCH */
     _Atomic bool must_close; /* CLIENT KILL; any thread sets it */
@@ -107,6 +109,7 @@ struct session {
     _Atomic(struct tracker *) tracker; /* NULL: it has nothing to do with tracking; made under the registry lock */
 
     struct inbox inbox;      /* from other threads; see there */
+    struct list in_monitors; /* the monitors' lock */
     _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
 
     /* registry lock */
