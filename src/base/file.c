@@ -66,6 +66,10 @@ static int open_beside(const char *path, unsigned mode, struct text *name)
     enum { ATTEMPTS_MAX = 100 };
     struct stat old;
     bool has_old = stat(path, &old) == 0;
+    if (has_old && !S_ISREG(old.st_mode)) { /* a device would not survive it */
+        errno = S_ISDIR(old.st_mode) ? EISDIR : EINVAL;
+        return -1;
+    }
     int file = -1;
     for (unsigned i = 0; i < ATTEMPTS_MAX && file < 0; i++) {
         text_clear(name);

@@ -39,6 +39,7 @@ struct acl {
     _Atomic uint64_t generation;    /* never 0; raised under the lock, after what it stands for */
     _Atomic unsigned default_flags; /* enum acl_user_flag of the default user; set under the lock */
     struct acl_user *default_user;  /* constant */
+    char distance[64];              /* between what every request reads and what logins write */
     struct lock lock;
     struct acl_user **users;              /* lock: references, by name */
     size_t user_count;                    /* lock */

@@ -73,14 +73,14 @@ struct session {
     struct out out;                      /* replies not yet handed to the transport */
     const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
+    uint64_t free_pass;                  /* the ACL's generation in which nothing is forbidden to it; 0: in none */
     struct transaction *transaction;     /* NULL outside MULTI */
     struct list watches;                 /* struct watch; see watch.h */
     struct subscriptions *subscriptions; /* NULL: none; see pubsub.h */
-    struct acl_rules *rules;   /* a reference to its user's as it last saw them; NULL: not yet, or it has no user */
-    uint64_t rules_generation; /* when that was; see acl.h */
-    uint64_t free_pass;        /* the ACL's generation in which nothing is forbidden to it; 0: none */
-    bool is_authenticated;     /* it has logged in, or needed not to when it came */
-    bool close_after_reply;    /* QUIT, or an error that ends the connection */
+    struct acl_rules *rules;             /* its user's, a reference; NULL: not asked for yet, or no user; see acl.h */
+    uint64_t rules_generation;           /* of the ACL, when they were those */
+    bool is_authenticated;               /* it has logged in, or needed not to when it came */
+    bool close_after_reply;              /* QUIT, or an error that ends the connection */
 
     _Atomic unsigned modes; /* enum session_mode; the owner changes them, but that it LISTENS any thread may say that
                                knows it to be open; any thread reads */
