@@ -15,6 +15,9 @@
 #define assume(condition) assert(condition)
 #endif
 
+/* The long way beside a short one: kept out of it, so that it costs the short one no registers. */
+#define OUT_OF_THE_WAY __attribute__((noinline))
+
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
 

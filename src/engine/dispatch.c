@@ -325,7 +325,7 @@ size_t call_count_new_keys(struct call *call)
 /* ---- Running ---- */
 
 /* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
-static void run_handler(struct call *call, struct shard *only)
+static inline void run_handler(struct call *call, struct shard *only)
 {
     if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
         room_run(call, only);
@@ -488,7 +488,7 @@ static enum run_result run_placed(struct call *call, const struct request *reque
 }
 
 /* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
-static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+static OUT_OF_THE_WAY enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
 {
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);

@@ -234,7 +234,7 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms)
            atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
 }
 
-bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+OUT_OF_THE_WAY bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
