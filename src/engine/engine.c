@@ -349,7 +349,7 @@ static void end_pause(struct larder *engine, int64_t now_ms)
     lock_give(&engine->sessions.lock);
 }
 
-bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
