@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import certificates
+
 SOURCE = Path(__file__).parent / "node"
 
 
@@ -36,11 +38,14 @@ def installed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("protocol", ["2", "3"])
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_basic_use(server, installed, transport, protocol):
-    where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
+    where = {
+        "tcp": lambda: [f"redis://127.0.0.1:{server.port}", protocol],
+        "unix": lambda: [server.unix_path, protocol],
+        "tls": lambda: [f"rediss://localhost:{server.tls_port}", protocol, *certificates().paths_of_client()],
+    }[transport]()
     result = subprocess.run(
-        ["node", "basic_use.mjs", where, protocol],
+        ["node", "basic_use.mjs", *where],
         cwd=installed,
         capture_output=True,
         text=True,

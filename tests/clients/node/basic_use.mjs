@@ -1,15 +1,22 @@
 // What an application does with node-redis first: connect, strings, keys, pipelines, errors, scanning, several databases.
-// Usage: node basic_use.mjs <url or unix socket path> <2|3>. Ends with status 0 and prints "ok" when every promise held.
+// Usage: node basic_use.mjs <url or unix socket path> <2|3> [<ca> <certificate> <key>], the files for a rediss:// url.
+// Ends with status 0 and prints "ok" when every promise held.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createClient } from "redis";
 
-const [where, protocol] = process.argv.slice(2);
+const [where, protocol, ...files] = process.argv.slice(2);
 const options = { RESP: Number(protocol), name: "node-test", socket: { reconnectStrategy: false } };
-if (where.startsWith("redis://"))
+if (where.startsWith("redis"))
   options.url = where;
 else
   options.socket.path = where;
+
+if (files.length) {
+  const [ca, cert, key] = files.map((file) => readFileSync(file));
+  Object.assign(options.socket, { tls: true, ca, cert, key });
+}
 
 const client = createClient(options);
 client.on("error", (error) => { console.error(error); process.exitCode = 1; });
