@@ -80,17 +80,33 @@ class Connection:
         self.file.close()
         self.socket.close()
 
-    def command(self, *words):
-        """Sends a command whose reply is one line; returns a text or an integer."""
+    @staticmethod
+    def _encode(words):
         encoded = [str(word).encode() for word in words]
-        parts = [b"*%d\r\n" % len(encoded)] + [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
-        self.socket.sendall(b"".join(parts))
+        return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+    def _reply(self):
         line = self.file.readline().decode().rstrip("\r\n")
-        if line.startswith(":"):
-            return int(line[1:])
-        if line.startswith("+"):
-            return line[1:]
-        raise BenchError(f"{' '.join(map(str, words))} was answered: {line or 'nothing'}")
+        kind, rest = line[:1], line[1:]
+        if kind == ":":
+            return int(rest)
+        if kind == "+":
+            return rest
+        if kind == "$":
+            return None if rest == "-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == "*":
+            return [self._reply() for _ in range(int(rest))]
+        raise BenchError(f"a command was answered: {line or 'nothing'}")
+
+    def command(self, *words):
+        """Sends a command and returns its reply."""
+        self.socket.sendall(self._encode(words))
+        return self._reply()
+
+    def pipeline(self, commands):
+        """Sends commands at once and returns their replies."""
+        self.socket.sendall(b"".join(self._encode(words) for words in commands))
+        return [self._reply() for _ in commands]
 
 
 def make_certificate(folder):

@@ -16,6 +16,7 @@ import tempfile
 import time
 
 from . import machine, processes
+from .prefix import prefix
 from .processes import BenchError, Generator, Server
 from .results import Latencies, Row
 
@@ -32,6 +33,7 @@ class Settings:
     redis: str
     load: str
     inprocess: str
+    fanout: str
     server_core: int
     load_core: int
     rounds: int              # of the loads
@@ -55,8 +57,8 @@ class Bench:
         return Server("Larder", self.settings.larder, cores or str(self.settings.server_core),
                       ["--threads", str(threads), *options], self.settings.uses_unix_socket, tls_options)
 
-    def redis(self, *options, tls_options=()):
-        return Server("Redis", self.settings.redis, str(self.settings.server_core), options,
+    def redis(self, *options, cores=None, tls_options=()):
+        return Server("Redis", self.settings.redis, cores or str(self.settings.server_core), options,
                       self.settings.uses_unix_socket, tls_options)
 
     def in_turn(self, rounds, *measures):
@@ -275,6 +277,72 @@ def inprocess(bench):
         bench.results.rows.append(Row("inprocess", what, "ns", [one[name] for one in found], [], budget=budget))
 
 
+class Fanout:
+    """One publisher and many subscribers of one channel, by bench/fanout.c."""
+
+    SUBSCRIBERS = 1000
+
+    def __init__(self, bench, what, window, cores):
+        self.bench = bench
+        self.what = what
+        self.window = window
+        self.generator = Generator(bench.settings.fanout, cores)
+
+    def measure(self, server):
+        """A round on a fresh server; its CPU time counts from when all have subscribed."""
+        options = ("--subscribers", self.SUBSCRIBERS, "--window", self.window, "--size", 100, "--wait", 1,
+                   "--seconds", self.bench.settings.seconds)
+        process = self.generator.start(server, *options)
+        if process.stdout.readline().strip() != "ready":
+            self.generator.result(server, process)
+        queue_before, cpu_before = processes.run_queue_ns(server.pid), processes.cpu_ns(server.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        report = self.generator.result(server, process)
+        cpu, queue_after = processes.cpu_ns(server.pid) - cpu_before, processes.run_queue_ns(server.pid)
+        found = {
+            "what": self.what, "server": server.name, **report,
+            "cpu_ns_per_delivery": cpu / report["deliveries"],
+            "server_busy": cpu / 1e9 / report["seconds"],
+            "server_waited_for_core": None if queue_before is None else (queue_after - queue_before) / 1e9
+                                      / report["seconds"],
+            "generator_busy": report["generator_cpu_seconds"] / report["seconds"],
+        }
+        self.bench.results.measurements.append(found)
+        return found
+
+    def compare(self, make_larder, make_redis):
+        def measure_one(make_server):
+            with make_server() as server:
+                self.bench.progress(f"{self.what}: {server.name}")
+                return self.measure(server)
+
+        found = self.bench.in_turn(self.bench.settings.rounds, lambda: measure_one(make_larder),
+                                   lambda: measure_one(make_redis))
+
+        def add(what, unit, pick):
+            self.bench.results.rows.append(Row("pubsub", f"{self.what}: {what}", unit,
+                                               *([pick(one) for one in side] for side in found)))
+
+        add("CPU per delivery", "ns", lambda one: one["cpu_ns_per_delivery"])
+        add("deliveries", "/s", lambda one: one["deliveries_per_second"])
+        add("median until the last has it", "us", lambda one: one["last_arrival_us"]["p50"])
+
+
+def pubsub(bench):
+    """One publisher, a thousand subscribers: on one core, and with a thread on every core that the load leaves free."""
+    if not pathlib.Path(bench.settings.fanout).exists():
+        bench.results.notes.append("Publishing was not measured: bench/fanout is not built.")
+        return
+    for window in (1, 16):
+        ahead = "one message at a time" if window == 1 else f"{window} messages at a time"
+        Fanout(bench, f"1,000 subscribers, {ahead}", window, str(bench.settings.load_core)).compare(
+            bench.larder, bench.redis)
+    Fanout(bench, "two threads and load on two cores, 1,000 subscribers, 16 messages at a time", 16,
+           bench.both_cores).compare(lambda: bench.larder(threads=2, cores=bench.both_cores),
+                                     lambda: bench.redis(cores=bench.both_cores))
+
+
 class ExpiryRun:
     """One server, 100,000 keys that stay and are read all the time, and a million that expire meanwhile."""
 
@@ -360,4 +428,4 @@ def expiry(bench):
 
 
 SCENARIOS = {scenario.__name__: scenario
-             for scenario in (requests, others, tls, memory, idle, threads, inprocess, expiry)}
+             for scenario in (requests, others, tls, memory, idle, threads, inprocess, pubsub, expiry, prefix)}

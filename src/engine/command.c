@@ -59,7 +59,7 @@ static struct command_slot *find_slot(const struct command_table *table, bytes n
     }
 }
 
-static bool add_slot(struct command_table *table, bytes name, const struct command *command)
+static bool add_slot(struct command_table *table, bytes name, const struct command *command, uint32_t number)
 {
     struct command_slot *slot = find_slot(table, name);
     if (slot->name != NULL)
@@ -67,7 +67,8 @@ static bool add_slot(struct command_table *table, bytes name, const struct comma
     slot->name = mem_copy(name.at, name.len);
     if (slot->name == NULL)
         return false;
-    slot->name_len = name.len;
+    slot->name_len = (uint32_t)name.len;
+    slot->number = number;
     slot->command = command;
     for (size_t i = 0; i < name.len; i++)
         slot->name[i] = bytes_lower(slot->name[i]);
@@ -75,27 +76,48 @@ static bool add_slot(struct command_table *table, bytes name, const struct comma
     return true;
 }
 
-bool command_table_init(struct command_table *table, const struct command *const *families)
+/* How many commands there are, and how many rows with their subcommands. */
+static void count_rows(const struct command *const *families, size_t *commands, size_t *rows)
 {
-    size_t count = 0;
-    for (const struct command *const *family = families; *family != NULL; family++)
-        for (const struct command *command = *family; command->name != NULL; command++)
-            count++;
-    *table = (struct command_table){.slot_count = 64};
-    while (table->slot_count < 4 * count)
-        table->slot_count *= 2;
-    table->slots = mem_alloc_zeroed(table->slot_count * sizeof(*table->slots));
-    if (table->slots == NULL)
-        return false;
+    *commands = *rows = 0;
     for (const struct command *const *family = families; *family != NULL; family++) {
         for (const struct command *command = *family; command->name != NULL; command++) {
-            if (!add_slot(table, bytes_of(command->name), command)) {
-                command_table_free(table);
-                return false;
-            }
+            ++*commands;
+            ++*rows;
+            for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL; sub++)
+                ++*rows;
         }
     }
-    return true;
+}
+
+/* Gives a command and its subcommands the next numbers, and the command its slot. */
+static bool add_command(struct command_table *table, const struct command *command)
+{
+    uint32_t number = (uint32_t)table->row_count;
+    table->rows[table->row_count++] = (struct command_row){NULL, command};
+    for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL; sub++)
+        table->rows[table->row_count++] = (struct command_row){command, sub};
+    return add_slot(table, bytes_of(command->name), command, number);
+}
+
+bool command_table_init(struct command_table *table, const struct command *const *families)
+{
+    size_t commands;
+    size_t rows;
+    count_rows(families, &commands, &rows);
+    assert(rows <= COMMAND_ROWS_MAX);
+    *table = (struct command_table){.slot_count = 64};
+    while (table->slot_count < 4 * commands)
+        table->slot_count *= 2;
+    table->slots = mem_alloc_zeroed(table->slot_count * sizeof(*table->slots));
+    table->rows = mem_alloc((rows + 1) * sizeof(*table->rows));
+    bool is_filled = table->slots != NULL && table->rows != NULL;
+    for (const struct command *const *family = families; is_filled && *family != NULL; family++)
+        for (const struct command *command = *family; is_filled && command->name != NULL; command++)
+            is_filled = add_command(table, command);
+    if (!is_filled)
+        command_table_free(table);
+    return is_filled;
 }
 
 void command_table_free(struct command_table *table)
@@ -103,14 +125,34 @@ void command_table_free(struct command_table *table)
     for (size_t i = 0; table->slots != NULL && i < table->slot_count; i++)
         mem_free(table->slots[i].name);
     mem_free(table->slots);
+    mem_free(table->rows);
     *table = (struct command_table){0};
+}
+
+const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number)
+{
+    if (unlikely(name.len > NAME_MAX_LEN))
+        return NULL;
+    const struct command_slot *slot = find_slot(table, name);
+    if (likely(slot->command != NULL))
+        *number = slot->number;
+    return slot->command;
 }
 
 const struct command *command_find(const struct command_table *table, bytes name)
 {
-    if (unlikely(name.len > NAME_MAX_LEN))
-        return NULL;
-    return find_slot(table, name)->command;
+    uint32_t number;
+    return command_find_numbered(table, name, &number);
+}
+
+uint32_t command_number(const struct command_table *table, const struct command *container,
+                        const struct command *command)
+{
+    for (size_t i = 0; i < table->row_count; i++)
+        if (table->rows[i].command == command && table->rows[i].container == container)
+            return (uint32_t)i;
+    assert(false);
+    return 0;
 }
 
 const struct command *command_find_subcommand(const struct command *container, bytes name)
@@ -148,7 +190,7 @@ const char *command_rename(void *context, bytes from, bytes to)
         return "Target command name is too long";
     if (to.len > 0 && find_slot(table, to)->name != NULL)
         return "Target command name already exists";
-    if (to.len > 0 && !add_slot(table, to, slot->command))
+    if (to.len > 0 && !add_slot(table, to, slot->command, slot->number))
         return "out of memory";
     remove_slot(table, find_slot(table, from));
     return NULL;

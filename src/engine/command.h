@@ -42,7 +42,10 @@ enum command_flag {
     CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_BY_PREFIX = 1 << 21,     /* waits for the prefix index where a client can be kept waiting */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
+    CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
+    CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -134,6 +137,16 @@ struct command_argument {
     const struct command_argument *arguments; /* of a oneof or block */
 };
 
+/* What a command does with channels, for the ACL: with its arguments from `first` on, `count` of them (0: all that
+   there are). Who unsubscribes needs no permission. */
+enum channel_use { CHANNELS_PUBLISH, CHANNELS_SUBSCRIBE, CHANNELS_UNSUBSCRIBE };
+struct channel_spec {
+    uint8_t use; /* enum channel_use */
+    bool is_pattern;
+    uint16_t first;
+    uint16_t count;
+};
+
 struct command_history {
     const char *since; /* NULL: end of the list */
     const char *change;
@@ -148,6 +161,8 @@ struct command {
     const struct key_spec *keys; /* NULL: none */
     const char *const *tips;     /* NULL-terminated, or NULL */
     const struct command *subcommands;
+
+    const struct channel_spec *channels; /* NULL: none */
 
     const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;
@@ -169,16 +184,29 @@ size_t command_full_name(const struct command *container, const struct command *
 enum { COMMAND_NAME_SIZE = 64 };
 void command_upper_name(const struct command *command, char name[COMMAND_NAME_SIZE]);
 
-/* The commands of an engine by name; renaming makes it a thing of each engine. */
+/* The commands of an engine by name; renaming makes it a thing of each engine.
+
+   Every row has a number there, for what is kept by command (permissions, counters): rows are numbered from 0 in the
+   order of the families, each command followed by its subcommands. A row keeps its number whatever it is renamed to,
+   and when it is removed. */
+enum { COMMAND_ROWS_MAX = 1024 };
+
+struct command_row {
+    const struct command *container; /* NULL: a command of its own */
+    const struct command *command;
+};
 struct command_slot {
     char *name; /* as clients call it, lower case */
-    size_t name_len;
+    uint32_t name_len;
+    uint32_t number;
     const struct command *command;
 };
 struct command_table {
     struct command_slot *slots; /* open addressing, a power of two of them, at most half full */
     size_t slot_count;
     size_t used;
+    struct command_row *rows; /* by number */
+    size_t row_count;         /* at most COMMAND_ROWS_MAX */
 };
 
 /* `families` is NULL-terminated; each family ends with a row without a name. False when there is no memory. */
@@ -188,6 +216,20 @@ void command_table_free(struct command_table *table);
 /* A command by its name in any case, NULL when there is none. */
 const struct command *command_find(const struct command_table *table, bytes name);
 const struct command *command_find_subcommand(const struct command *container, bytes name);
+/* The same with its number, which is left alone when there is no such command. */
+const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number);
+
+/* The number of a subcommand, from that of its container. */
+static inline uint32_t command_subnumber(uint32_t container_number, const struct command *container,
+                                         const struct command *subcommand)
+{
+    return container_number + 1 + (uint32_t)(subcommand - container->subcommands);
+}
+
+/* The number of a row (the container is NULL for plain commands); looks at all of them. The row is one of the table's.
+ */
+uint32_t command_number(const struct command_table *table, const struct command *container,
+                        const struct command *command);
 
 /* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not:
    `from` does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a

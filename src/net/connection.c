@@ -24,7 +24,7 @@ static void connection_interrupt(struct session *session)
         worker_send(connection->worker, &connection->interrupt);
 }
 
-const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true};
+const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true, .can_wait = true};
 
 struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd)
 {
@@ -212,7 +212,7 @@ static void send_all(struct connection *connection)
     struct out *out = &session->out;
     size_t budget = SENDS_PER_TURN_BYTES;
     for (;;) {
-        if (unlikely(session->modes & MODE_LISTENS))
+        if (unlikely(session->modes & MODES_LISTENING))
             inbox_drain(session, INBOX_STEP);
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))

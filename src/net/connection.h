@@ -11,9 +11,6 @@
 
 struct worker;
 
-/* Bytes of memory held for output at which a client is cut off even where no limit is configured. */
-enum { CONNECTION_OUTPUT_CEILING = 1 << 30 };
-
 enum mail_kind { MAIL_ARRIVAL, MAIL_INTERRUPT };
 
 /* What is sent to a worker's mailbox. */

@@ -4,7 +4,6 @@
 #include "net/worker.h"
 
 #include "base/mem.h"
-#include "engine/transaction.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -53,10 +52,20 @@ bool worker_init(struct worker *worker, struct net *net, size_t number, size_t w
     return true;
 }
 
+/* A system call only if it sleeps: otherwise it looks at its mail in any case before it does. All touch `is_asleep` by
+   exchanging, so each sees what those before it had pushed: either the worker sees the mail or the sender that it
+   sleeps.
+ */
+static void wake(struct worker *worker)
+{
+    if (atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel))
+        reactor_wake(&worker->reactor);
+}
+
 void worker_send(struct worker *worker, struct worker_mail *mail)
 {
     if (mailbox_push(&worker->mailbox, &mail->mail))
-        reactor_wake(&worker->reactor);
+        wake(worker);
 }
 
 void worker_stop(struct worker *worker)
@@ -282,7 +291,7 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
-        if (unlikely(session->out.owned_bytes > CONNECTION_OUTPUT_CEILING))
+        if (unlikely(session->out.owned_bytes > SESSION_OUTPUT_CEILING))
             connection_cut_off(connection);
     }
     worker->queue_count = 0;
@@ -302,14 +311,15 @@ static void join_waiting_input(struct connection *connection)
     connection->held_input = NULL;
 }
 
-/* What a client has sent and not had run yet, commands queued by MULTI included, is bounded. */
+/* What a client has sent and not had run yet is bounded, with what it queued by MULTI and watches. */
 static bool is_query_too_long(const struct connection *connection)
 {
-    if (likely(connection->input == NULL) && likely(connection->session.transaction == NULL))
+    size_t multi = atomic_load_explicit(&connection->session.multi_bytes, memory_order_relaxed);
+    if (likely(connection->input == NULL) && likely(multi == 0))
         return false;
     size_t limit = (size_t)CFG_READ(connection->session.engine->config, client_query_buffer_limit);
     size_t input = connection->input != NULL ? input_bytes(connection->input) : 0;
-    return input + transaction_bytes(&connection->session) > limit;
+    return input + multi > limit;
 }
 
 /* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
@@ -503,7 +513,8 @@ static void read_mail(struct worker *worker)
 /* Lets the connections go on that were held back, once nothing holds them any more. */
 static void release_held(struct worker *worker)
 {
-    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
+    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms) ||
+        engine_is_building_prefixes(worker->engine))
         return;
     for (struct list *link = worker->held.next; link != &worker->held; link = link->next) {
         struct connection *connection = CONTAINER_OF(link, struct connection, in_waiting);
@@ -516,8 +527,8 @@ static void release_held(struct worker *worker)
     run_batch(worker);
 }
 
-/* Once a second: closes clients that have been idle too long or do not come to the end of their handshake, and those
-   above the soft output limit. */
+/* Once a second: closes clients that have been idle too long (who subscribes may only listen) or do not come to the end of
+   their handshake, and those above the soft output limit. */
 static void patrol(struct worker *worker)
 {
     int64_t now_ms = worker->executor.now_ms;
@@ -527,7 +538,8 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !connection->is_held) {
+        bool may_idle = connection->is_held || (session->modes & MODE_SUBSCRIBED);
+        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;
         } else if (unlikely(connection->is_shaking_hands)) {
@@ -583,13 +595,22 @@ void worker_free(struct worker *worker)
     mem_free(worker->arena);
 }
 
+static int wait_for_events(struct worker *worker, struct reactor_event events[EVENTS_MAX])
+{
+    atomic_exchange_explicit(&worker->is_asleep, true, memory_order_acq_rel);
+    bool is_busy =
+        worker->has_more_upkeep || !list_is_empty(&worker->unread) || !mailbox_is_empty(&worker->mailbox);
+    int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, is_busy ? 0 : WAIT_MS);
+    atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel);
+    return count;
+}
+
 void *worker_run(void *argument)
 {
     struct worker *worker = argument;
     struct reactor_event events[EVENTS_MAX];
     while (!atomic_load_explicit(&worker->must_stop, memory_order_acquire)) {
-        bool has_work = worker->has_more_upkeep || !list_is_empty(&worker->unread);
-        int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, has_work ? 0 : WAIT_MS);
+        int count = wait_for_events(worker, events);
         executor_tick(&worker->executor);
         worker->handshakes_ns = 0;
         for (int i = 0; i < count; i++)

@@ -35,6 +35,7 @@ struct worker {
 
     /* any thread */
     struct mailbox mailbox;
+    _Atomic bool is_asleep; /* it waits, or is about to: who takes this away must wake it */
     struct reactor reactor; /* reactor_wake only */
     _Atomic bool must_stop;
     _Atomic size_t connection_count; /* handed to it and not yet closed */

@@ -10,6 +10,7 @@ import pytest
 from support.certificates import certificates
 
 SOURCE = Path(__file__).parent / "node"
+PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "basic_use.mjs"):
+    for name in ("package.json", "options.mjs", *PROGRAMS):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -38,14 +39,15 @@ def installed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("protocol", ["2", "3"])
-def test_basic_use(server, installed, transport, protocol):
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_promise_holds(server, installed, transport, protocol, program):
     where = {
         "tcp": lambda: [f"redis://127.0.0.1:{server.port}", protocol],
         "unix": lambda: [server.unix_path, protocol],
         "tls": lambda: [f"rediss://localhost:{server.tls_port}", protocol, *certificates().paths_of_client()],
     }[transport]()
     result = subprocess.run(
-        ["node", "basic_use.mjs", *where],
+        ["node", program, *where],
         cwd=installed,
         capture_output=True,
         text=True,
