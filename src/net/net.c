@@ -15,6 +15,8 @@ enum {
     ANY_PORT = -1,
 };
 
+static_assert(LISTENER_ERROR_SIZE >= (int)TLS_ERROR_SIZE, "a reason of TLS fits");
+
 /* What `reopen` and `reload_tls` are called for. */
 static const char *const listening_parameters[] = {"port", "tls-port", "bind"};
 static const char *const tls_parameters[] = {
@@ -302,6 +304,7 @@ static struct connection *prepare(struct net *net, enum listener_kind kind, int 
     struct connection *connection = connection_new(net->engine, NULL, fd);
     if (connection == NULL)
         return NULL;
+    assert(kind != LISTENER_TLS || net->tls != NULL);
     if (kind == LISTENER_TLS && !connection_secure(connection, net->tls)) {
         session_close(&connection->session);
         mem_free(connection);

@@ -351,6 +351,7 @@ struct tls_context *tls_context_open(struct config *config, char error[TLS_ERROR
         fail(error, "out of memory");
         return NULL;
     }
+    ERR_clear_error(); /* a program's own thread may have some of its own */
     atomic_init(&context->references, 1);
     context->to_socket = make_way_to_socket();
     context->ssl = context->to_socket != NULL ? SSL_CTX_new(TLS_server_method()) : NULL;

@@ -322,17 +322,19 @@ def test_requests_cut_anywhere_across_records(start_server):
         assert server.client().get("k") == b"".join(b"%d," % number for number in range(500))
 
 
-def test_what_waits_in_records_goes_on_after_a_pause(start_server):
+@pytest.mark.parametrize("count", [200, 5000], ids=["in_one_read", "in_many"])
+def test_what_waits_in_records_goes_on_after_a_pause(start_server, count):
+    """If one read of the socket has taken all of it, the socket will never tell that there is more."""
     server = start_tls(start_server, threads=1)
     controller = server.raw()
     with ByHand(server) as client:
-        writes = [encode("APPEND", "k", "x") for _ in range(2000)]
+        writes = [encode("APPEND", "k", "x") for _ in range(count)]
         client.socket.sendall(client.records(encode("CLIENT", "PAUSE", 60_000, "WRITE"), *writes))
         assert client.read(5) == b"+OK\r\n"
         assert controller.ask("EXISTS", "k") == (":", b"0")
         controller.command("CLIENT", "UNPAUSE")
-        replies = client.read(sum(3 + len(str(number + 1)) for number in range(2000)))
-        assert replies.endswith(b":2000\r\n")
+        replies = client.read(sum(3 + len(str(number + 1)) for number in range(count)))
+        assert replies.endswith(b":%d\r\n" % count)
 
 
 def test_thousands_of_pipelined_requests(start_server):

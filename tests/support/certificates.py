@@ -61,6 +61,15 @@ class Certificates:
             "tls-ca-cert-file": str(self.authority),
         }
 
+    def paths_of_client(self):
+        """Whom the usual client trusts, its certificate, and its key."""
+        return [str(self.authority), str(self.client.certificate), str(self.client.key)]
+
+    def cli_options(self):
+        """What redis-cli and redis-benchmark need to come as the usual client."""
+        authority, certificate, key = self.paths_of_client()
+        return ["--tls", "--cacert", authority, "--cert", certificate, "--key", key]
+
     def client_context(self, identity=None, authority=None):
         """For Python's ssl: trusts the authority and shows an identity, False for none."""
         context = ssl.create_default_context(cafile=authority or self.authority)
