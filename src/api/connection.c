@@ -2,7 +2,6 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
-#include "engine/transaction.h"
 #include "net/input.h"
 
 #include <stdio.h>
@@ -135,7 +134,7 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
     }
     if (!self->is_held)
         run_all(self);
-    if (input_bytes(self->input) + transaction_bytes(&self->session) >
+    if (input_bytes(self->input) + atomic_load_explicit(&self->session.multi_bytes, memory_order_relaxed) >
         (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))
         self->is_closed = true;
     return 0;

@@ -88,7 +88,8 @@ void cmd_client_reply(struct call *call)
 {
     struct session *session = call->session;
     if (call_is_word(call, 2, "on")) {
-        session_set_client_reply(session, CLIENT_REPLY_ON);
+        if (session->client_reply != CLIENT_REPLY_SKIP_NEXT) /* SKIP before it in one EXEC: that still holds */
+            session_set_client_reply(session, CLIENT_REPLY_ON);
         reply_ok(call);
     } else if (call_is_word(call, 2, "off")) {
         session_set_client_reply(session, CLIENT_REPLY_OFF);

@@ -14,7 +14,7 @@ static bool find_object(struct call *call, struct ks_key *key)
 
 static bool keeps_frequency(const struct call *call)
 {
-    return atomic_load_explicit(&call->engine->keyspace.access.is_frequency, memory_order_relaxed);
+    return atomic_load_explicit(&call->engine->keyspace.access.kind, memory_order_relaxed) == ACCESS_FREQUENCY;
 }
 
 /* OBJECT ENCODING key: how its value is stored. */

@@ -1,5 +1,5 @@
-/* Publish and subscribe: the commands; what they stand on is in engine/pubsub.h. A subscription or its end is confirmed by
-   a push for each channel, which CLIENT REPLY does not silence. In front of the confirmation that a subscription has
+/* Publish and subscribe: the commands; what they stand on is in engine/pubsub.h. A subscription or its end is confirmed
+   by a push for each channel, which CLIENT REPLY does not silence. In front of the confirmation that a subscription has
    ended stands every message that was delivered for it, so that none follows. */
 #include "engine/pubsub.h"
 
@@ -126,7 +126,8 @@ static void publish(struct call *call, enum topic_kind kind)
         reply_no_memory(call);
 }
 
-/* PUBLISH channel message. Reply: how many receive it, one who receives it by several subscriptions counted for each. */
+/* PUBLISH channel message. Reply: how many receive it, one who receives it by several subscriptions counted for each.
+ */
 static void cmd_publish(struct call *call)
 {
     publish(call, TOPIC_CHANNEL);

@@ -60,8 +60,8 @@ static void put_expired(struct call *call, struct ks_key *key)
         call_event(call, CFG_NOTIFY_NEW, "new", key);
     } else {
         ks_delete(key);
-        call_changed(call, key);
     }
+    call_changed(call, key);
     call_event(call, CFG_NOTIFY_STRING, "set", key);
     call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     call_event(call, CFG_NOTIFY_EXPIRED, "expired", key);

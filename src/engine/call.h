@@ -18,6 +18,7 @@ struct call {
     const uint64_t *key_hashes; /* by position in that range */
     uint64_t first_hash;        /* where key_hashes points when there is one key only */
     bool failed;                /* an error was replied */
+    bool is_running;            /* EXEC: its handler has begun, so that an error does not refuse it any more */
 };
 
 #define ARG(index) (call->argv[index])

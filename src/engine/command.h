@@ -42,8 +42,10 @@ enum command_flag {
     CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_BY_PREFIX = 1 << 21,     /* waits for the prefix index where a client can be kept waiting */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
+    CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for

@@ -1,8 +1,8 @@
 /* Frames: things that the server sends of its own accord (messages, invalidations, lines for MONITOR), encoded once for
-   all who receive them. Every receiver speaks a protocol version of its own, and may change it before the frame is sent,
-   so a frame is encoded for all of them: a head for each version, and a body that they share, which in RESP is all but
-   the first few bytes. A long payload is not part of the text but stands beside it, between the body and its end, so that
-   several frames can share it too. Frames are constants: any thread may read one that it holds. */
+   all who receive them. Every receiver speaks a protocol version of its own, and may change it before the frame is
+   sent, so a frame is encoded for all of them: a head for each version, and a body that they share, which in RESP is
+   all but the first few bytes. A long payload is not part of the text but stands beside it, between the body and its
+   end, so that several frames can share it too. Frames are constants: any thread may read one that it holds. */
 #ifndef LARDER_ENGINE_FRAME_H
 #define LARDER_ENGINE_FRAME_H
 

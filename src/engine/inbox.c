@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 
-enum { OUTPUT_CEILING = 1 << 30 }; /* bytes waiting at which a client is closed even where no limit is configured */
-
 struct delivery {
     struct mail mail;
     struct frame frame;
@@ -21,7 +19,7 @@ static bool is_over_limit(const struct session *session, size_t waiting)
     int class = atomic_load_explicit(&session->output_class, memory_order_relaxed);
     size_t limit = atomic_load_explicit(&session->engine->output_limits[class], memory_order_relaxed);
     size_t sum = waiting + atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
-    return (limit > 0 && sum >= limit) || sum > OUTPUT_CEILING;
+    return (limit > 0 && sum >= limit) || sum > SESSION_OUTPUT_CEILING;
 }
 
 /* The session must close. Of all who find that, one is told so. */

@@ -2,8 +2,8 @@
    events are wanted, and in which form: on a channel named after the key (__keyspace@0__:key, the event as message),
    on one named after the event (__keyevent@0__:event, the key as message), or both.
 
-   An event is published while the key's shard is locked, by the thread that brings it about, so that subscribers learn of
-   a key's events in the order in which they happened. An event for which there is no memory is lost. */
+   An event is published while the key's shard is locked, by the thread that brings it about, so that subscribers learn
+   of a key's events in the order in which they happened. An event for which there is no memory is lost. */
 #ifndef LARDER_ENGINE_NOTIFY_H
 #define LARDER_ENGINE_NOTIFY_H
 

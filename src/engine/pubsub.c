@@ -1,6 +1,6 @@
 /* Publish and subscribe; see pubsub.h. Invariants: a topic exists exactly while it has subscriptions; a subscription is
-   in the table of its topic, on the topic's list, and on a list of its session; a session has lists exactly while it has
-   subscriptions. */
+   in the table of its topic, on the topic's list, and on a list of its session; a session has lists exactly while it
+   has subscriptions. */
 #include "engine/pubsub.h"
 
 #include "base/glob.h"
@@ -375,8 +375,7 @@ static void deliver(struct publication *publication, const struct topic *topic)
         return;
     }
     for (; link != &topic->subscriptions; link = link->next)
-        publication->receivers +=
-            inbox_deliver(CONTAINER_OF(link, struct subscription, in_topic)->session, frame);
+        publication->receivers += inbox_deliver(CONTAINER_OF(link, struct subscription, in_topic)->session, frame);
     frame_drop(frame);
 }
 

@@ -1,10 +1,10 @@
 /* Publish and subscribe: who listens to which channel, and the delivery of messages to them.
 
    Channels, and the shard channels that live beside them under the same names, are found in one of many stripes by the
-   hash of their name; a stripe's lock is held while a message is delivered, so that all subscribers of a channel receive
-   its messages in one order. Patterns stand in a list of their own under a lock that publishers only read-lock, and not
-   even that while there are none. A subscription belongs to its session's owner, who alone makes and ends it; publishers
-   see it under the lock of what it subscribes to.
+   hash of their name; a stripe's lock is held while a message is delivered, so that all subscribers of a channel
+   receive its messages in one order. Patterns stand in a list of their own under a lock that publishers only read-lock,
+   and not even that while there are none. A subscription belongs to its session's owner, who alone makes and ends it;
+   publishers see it under the lock of what it subscribes to.
 
    Order of locks: shards, then one stripe, then the patterns, then what a delivery takes. So a message may be published
    while shards are locked, and nothing here locks a shard. */

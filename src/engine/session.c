@@ -62,6 +62,7 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session->is_authenticated = !is_password_required(engine);
     atomic_init(&session->last_use_ms, session->created_ms);
     out_init(&session->out, pool);
+    session->out.ceiling = transport->is_network ? SESSION_OUTPUT_CEILING : 0;
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
@@ -149,7 +150,8 @@ size_t session_output_memory(const struct session *session)
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           session_output_memory(session) + atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
+           atomic_load_explicit(&session->multi_bytes, memory_order_relaxed) + session_output_memory(session) +
+           atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -166,6 +168,7 @@ struct session_figures session_measure(struct session_registry *registry)
         size_t output = session_output_memory(session);
         figures.count++;
         figures.memory += session_memory(session);
+        figures.watching += atomic_load_explicit(&session->watched, memory_order_relaxed) > 0;
         figures.max_input = larger(figures.max_input, input);
         figures.max_output = larger(figures.max_output, output);
         figures.subscribed += pubsub_count_all(session) > 0;

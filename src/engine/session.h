@@ -23,6 +23,9 @@ struct transaction;
 
 enum { SESSION_ADDRESS_SIZE = 128 };
 
+/* Bytes of output waiting at which a client is closed even where no limit is configured. */
+enum { SESSION_OUTPUT_CEILING = 1 << 30 };
+
 /* What carries a session. */
 struct transport {
     /* Any thread, under a lock that the session's closing needs (the registry's, or that of a table which lists the
@@ -30,6 +33,7 @@ struct transport {
     void (*interrupt)(struct session *session);
     bool is_network;  /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
     bool keeps_inbox; /* what is delivered is no part of its output: the program takes it when it wants to */
+    bool can_wait;    /* carried by a thread that does the engine's upkeep while the client waits for it */
 };
 
 /* States in which a request goes the long way through the dispatcher; a session in none of them is a plain one. */
@@ -86,6 +90,8 @@ struct session {
     _Atomic size_t out_chunks;
     _Atomic uint64_t commands;
     _Atomic int queued;                       /* commands in MULTI, -1 outside */
+    _Atomic size_t watched;                   /* keys that it watches */
+    _Atomic size_t multi_bytes;               /* memory of what is queued and watched; limited as input is */
     _Atomic int output_class;                 /* enum cfg_client_class: which output limits hold */
     _Atomic uint32_t subscribed[TOPIC_KINDS]; /* subscriptions of each kind */
     _Atomic size_t subscribed_bytes;          /* memory of them */
@@ -116,6 +122,14 @@ void session_open(struct session *session, struct larder *engine, const struct t
                   const struct reply_encoder *const *encoders, struct out_pool *pool);
 /* Lets other threads see it. */
 void session_register(struct session *session);
+
+/* The owner: more, or less (a negative number, as size_t), is queued or watched. */
+static inline void session_count_multi(struct session *session, size_t by)
+{
+    size_t bytes = atomic_load_explicit(&session->multi_bytes, memory_order_relaxed);
+    atomic_store_explicit(&session->multi_bytes, bytes + by, memory_order_relaxed);
+}
+
 /* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
 void session_close(struct session *session);
 
@@ -127,7 +141,8 @@ struct session *session_next_client(struct session_registry *registry, struct se
 /* Memory of what waits to be sent to a session's client, what others share with it counted in full. Any thread. */
 size_t session_output_memory(const struct session *session);
 
-/* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */
+/* Memory that a session holds: itself, its input, what it queued, watches and subscribed to, and output that waits to
+   be sent. Any thread. */
 size_t session_memory(const struct session *session);
 
 /* All clients together. */
@@ -136,6 +151,7 @@ struct session_figures {
     size_t memory;     /* bytes */
     size_t max_input;  /* bytes of the largest input buffer */
     size_t max_output; /* bytes of output waiting for the slowest reader */
+    size_t watching;   /* clients that watch a key */
     size_t subscribed; /* those with subscriptions */
 };
 
