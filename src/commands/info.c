@@ -117,7 +117,7 @@ static void write_clients(struct info *info)
                        "client_recent_max_input_buffer:%zu\r\n"
                        "client_recent_max_output_buffer:%zu\r\n"
                        "blocked_clients:0\r\n"
-                       "tracking_clients:0\r\n"
+                       "tracking_clients:%zu\r\n"
                        "pubsub_clients:%zu\r\n"
                        "watching_clients:%zu\r\n"
                        "clients_in_timeout_table:0\r\n"
@@ -125,8 +125,8 @@ static void write_clients(struct info *info)
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       clients.subscribed, clients.watching,
-                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
+                       atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed), clients.subscribed,
+                       clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */
@@ -302,6 +302,7 @@ static void write_stats(struct info *info)
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
     struct rates rates = sampler_rates(&info->engine->sampler);
     const struct pubsub *pubsub = &info->engine->pubsub;
+    const struct tracking *tracking = &info->engine->tracking;
     struct ks_eviction_figures eviction = ks_measure_eviction(&info->engine->keyspace);
     int64_t total_exceeded_ms;
     int64_t exceeded_ms = room_exceeded_ms(&info->engine->room, &total_exceeded_ms);
@@ -345,9 +346,9 @@ static void write_stats(struct info *info)
                        "active_defrag_misses:0\r\n"
                        "active_defrag_key_hits:0\r\n"
                        "active_defrag_key_misses:0\r\n"
-                       "tracking_total_keys:0\r\n"
-                       "tracking_total_items:0\r\n"
-                       "tracking_total_prefixes:0\r\n"
+                       "tracking_total_keys:%zu\r\n"
+                       "tracking_total_items:%zu\r\n"
+                       "tracking_total_prefixes:%zu\r\n"
                        "unexpected_error_replies:0\r\n"
                        "total_error_replies:%llu\r\n"
                        "total_reads_processed:%llu\r\n"
@@ -355,9 +356,19 @@ static void write_stats(struct info *info)
                        "client_query_buffer_limit_disconnections:%llu\r\n"
                        "client_output_buffer_limit_disconnections:%llu\r\n",
                        pubsub_topics(pubsub, TOPIC_CHANNEL), pubsub_topics(pubsub, TOPIC_PATTERN),
-                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
-                       stat(&stats.writes), stat(&stats.query_limit_disconnections),
+                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL),
+                       atomic_load_explicit(&tracking->keys, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->items, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->prefixes, memory_order_relaxed), stat(&stats.error_replies),
+                       stat(&stats.reads), stat(&stats.writes), stat(&stats.query_limit_disconnections),
                        stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
+    text_append_format(&info->text,
+                       "acl_access_denied_auth:%llu\r\n"
+                       "acl_access_denied_cmd:%llu\r\n"
+                       "acl_access_denied_key:%llu\r\n"
+                       "acl_access_denied_channel:%llu\r\n",
+                       stat(&stats.acl_denied_logins), stat(&stats.acl_denied_commands), stat(&stats.acl_denied_keys),
+                       stat(&stats.acl_denied_channels));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */

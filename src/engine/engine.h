@@ -5,12 +5,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/acl.h"
 #include "engine/command.h"
 #include "engine/config.h"
 #include "engine/pubsub.h"
 #include "engine/room.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
@@ -34,6 +36,10 @@ struct executor_stats {
     _Atomic uint64_t output_limit_disconnections;
     _Atomic uint64_t reads; /* system calls */
     _Atomic uint64_t writes;
+    _Atomic uint64_t acl_denied_logins;
+    _Atomic uint64_t acl_denied_commands;
+    _Atomic uint64_t acl_denied_keys;
+    _Atomic uint64_t acl_denied_channels;
 };
 
 static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
@@ -77,17 +83,23 @@ enum gate {
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
-    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_WATCH = 1 << 0,     /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1,    /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_TRACKING = 1 << 2,  /* the shard has keys that tracking clients have read */
+    INTEREST_BROADCAST = 1 << 3, /* the engine's: tracking clients listen to prefixes */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
+
+/* Appends a session's line of CLIENT LIST, without its newline; takes the registry's lock. */
+typedef void describe_client_fn(struct text *text, const struct session *session, int64_t now_ms);
 
 struct larder {
     struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
     struct log log;
     struct host host;
+    describe_client_fn *describe_client; /* NULL: nobody can */
     struct keyspace keyspace;
     struct command_table commands;
     struct session_registry sessions;
@@ -106,10 +118,12 @@ struct larder {
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
+    struct acl acl;              /* has its own locks */
     struct watch_table *watches; /* by shard, under its lock */
     _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
+    struct tracking tracking;    /* has its own locks */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -127,6 +141,7 @@ struct larder {
 struct engine_options {
     size_t threads; /* that may run commands at the same time; 1: no locking at all */
     const struct command *const *families;
+    describe_client_fn *describe_client; /* for the ACL log; NULL: it goes without */
     log_fn *log;
     void *log_context;
 };
@@ -147,6 +162,13 @@ MUST_USE bool executor_init(struct executor *executor, struct larder *engine);
 void executor_free(struct executor *executor);
 /* Reads the clock: at the beginning of each batch of commands. */
 void executor_tick(struct executor *executor);
+/* At the end of each batch, before its replies are sent and with no lock held: what changes in it others must hear of.
+ */
+static inline void executor_settle(struct executor *executor)
+{
+    if (unlikely(tracking_has_untold(&executor->engine->tracking)))
+        tracking_broadcast(executor->engine);
+}
 
 /* The sums over all executors. */
 struct executor_stats engine_stats(struct larder *engine);

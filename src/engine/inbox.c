@@ -65,6 +65,11 @@ bool inbox_deliver(struct session *session, struct frame frame)
     return true;
 }
 
+void inbox_fail(struct session *session)
+{
+    condemn(session);
+}
+
 /* The oldest delivery, taken out of the queue; NULL when there is none. */
 static struct delivery *take_one(struct inbox *inbox)
 {

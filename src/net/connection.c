@@ -179,7 +179,7 @@ static bool is_over_limit(struct connection *connection)
     size_t pending = out_pending(&session->out) + atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
     if (limit.hard_bytes > 0 && pending >= limit.hard_bytes)
         return true;
-    if (pending > UNAUTHENTICATED_PENDING && !session_is_permitted(session))
+    if (pending > UNAUTHENTICATED_PENDING && !acl_lets_in(session))
         return true;
     if (limit.soft_bytes == 0 || pending < limit.soft_bytes) {
         connection->soft_limit_since_ms = 0;
@@ -214,7 +214,7 @@ static void send_all(struct connection *connection)
     struct out *out = &session->out;
     size_t budget = SENDS_PER_TURN_BYTES;
     for (;;) {
-        if (unlikely(session->modes & MODES_LISTENING))
+        if (unlikely(session_modes(session) & MODES_LISTENING))
             inbox_drain(session, INBOX_STEP);
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))

@@ -276,11 +276,10 @@ static bool is_full(struct net *net)
     return connections >= (size_t)CFG_READ(net->engine->config, maxclients);
 }
 
-/* Redis's protected mode: without a password, only the machine itself is served. */
+/* Redis's protected mode: while the default user needs no password, only the machine itself is served. */
 static bool must_protect(struct net *net, const struct session *session)
 {
-    return CFG_READ(net->engine->config, protected_mode) && !session->is_local &&
-           cfg_text_is_empty(net->engine->config, &net->engine->config->requirepass);
+    return CFG_READ(net->engine->config, protected_mode) && !session->is_local && acl_is_open(net->engine);
 }
 
 static struct worker *least_loaded(struct net *net)

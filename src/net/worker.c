@@ -376,6 +376,7 @@ static void run_batch(struct worker *worker)
 {
     while (worker->batch_count > 0) {
         execute(worker);
+        executor_settle(&worker->executor);
         for (size_t i = 0; i < worker->batch_count; i++)
             settle(worker, worker->batch[i]);
         worker->batch_count = 0;
@@ -538,7 +539,7 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        bool may_idle = connection->is_held || (session->modes & MODE_SUBSCRIBED);
+        bool may_idle = connection->is_held || (session_modes(session) & MODE_SUBSCRIBED);
         if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;

@@ -2,7 +2,9 @@
    and the exit status belong to this file alone. The main thread only waits: signal handlers and a client's SHUTDOWN
    write a byte into a pipe, which it reads. */
 #include "base/mem.h"
+#include "commands/client.h"
 #include "commands/commands.h"
+#include "engine/acl_file.h"
 #include "engine/engine.h"
 #include "net/net.h"
 #include "server/command_line.h"
@@ -122,6 +124,7 @@ static bool open_engine(struct server *server)
     struct engine_options options = {
         .threads = thread_count(&server->config),
         .families = command_families,
+        .describe_client = client_describe,
         .log = log_file_write,
         .log_context = &server->log,
     };
@@ -244,6 +247,17 @@ static void open_syslog(struct server *server)
             facilities[CFG_READ(&server->config, syslog_facility)]);
 }
 
+static bool start_users(struct server *server)
+{
+    struct text error = {0};
+    bool is_started = acl_start(&server->engine, &error);
+    if (!is_started)
+        log_printf(&server->engine.log, LOG_WARNING_LEVEL, "Aborting Larder startup because of ACL errors: %s",
+                   error.at != NULL ? error.at : "out of memory");
+    text_free(&error);
+    return is_started;
+}
+
 /* Everything between opening the engine and closing it. */
 static int start_and_serve(struct server *server, const struct command_line *line)
 {
@@ -253,6 +267,8 @@ static int start_and_serve(struct server *server, const struct command_line *lin
     if (CFG_READ(&server->config, crash_log_enabled))
         crash_install(&server->config);
     announce(server, line);
+    if (!start_users(server))
+        return 1;
     if (CFG_READ(&server->config, daemonize) || !cfg_text_is_empty(&server->config, &server->config.pidfile))
         process_write_pid_file(&server->config, &server->engine.log);
     process_raise_file_limit(&server->config, &server->engine.log);
@@ -291,11 +307,14 @@ static bool load(struct server *server, const struct command_line *line)
     }
     server->config.check_rename = command_rename;
     server->config.check_rename_context = &table;
+    server->config.check_user = acl_check_user_line;
+    server->config.check_user_context = &table;
     struct cfg_file_error error;
     bool is_loaded = command_line_load(line, &server->config, PRODUCT, &error);
     if (!is_loaded)
         fputs(error.text, stderr);
     server->config.check_rename = NULL;
+    server->config.check_user = NULL;
     command_table_free(&table);
     return is_loaded;
 }
