@@ -134,8 +134,16 @@ void cmd_prefix_get(struct call *call)
 
 /* ---- Writing ---- */
 
-/* A change of one key; false when it does not count as changed. On failure the error has been replied. */
+/* A change of one key, which tells of it by has_changed; false when it does not count as changed. On failure the error
+   has been replied. */
 typedef bool change_fn(struct call *call, struct ks_key *key, void *context);
+
+static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
+{
+    call_changed(call, key);
+    call_event(call, class, event, key);
+    return true;
+}
 
 /* Changes every key of the prefix, all shards being locked; the reply is how many were changed. `access`: enum
    key_flag, what the change is. */
@@ -152,10 +160,7 @@ static void change_all(struct call *call, unsigned access, change_fn *change, vo
     while (is_permitted && !call->failed && listing_next(&listing, &listed)) {
         struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
-        if (!change(call, &key, context))
-            continue;
-        call_changed(call, &key);
-        changed++;
+        changed += change(call, &key, context);
     }
     listing_free(&listing);
     if (!call->failed)
@@ -164,10 +169,9 @@ static void change_all(struct call *call, unsigned access, change_fn *change, vo
 
 static bool delete_one(struct call *call, struct ks_key *key, void *context)
 {
-    (void)call;
     (void)context;
     ks_delete(key);
-    return true;
+    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* PREFIX DEL prefix, PREFIX UNLINK prefix: the same here, where freeing never stalls. */
@@ -185,14 +189,14 @@ struct new_value {
 static bool set_one(struct call *call, struct ks_key *key, void *context)
 {
     const struct new_value *new = context;
-    if (new->deadline_ms != KEEP_DEADLINE &&new->deadline_ms <= call->now_ms) {
-        ks_delete(key);
-        return true;
+    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) != KS_OK) {
+        reply_no_memory(call);
+        return false;
     }
-    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) == KS_OK)
-        return true;
-    reply_no_memory(call);
-    return false;
+    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    if (new->deadline_ms != NO_DEADLINE && new->deadline_ms != KEEP_DEADLINE)
+        call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
+    return true;
 }
 
 /* A time to live from now in units of `unit_ms`, at least 1. */
@@ -243,7 +247,7 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
         return false;
     bytes value = {text, num_format_int64(text, sum)};
     if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
     reply_no_memory(call);
     return false;
 }
@@ -287,12 +291,12 @@ static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *con
     int64_t deadline_ms = *(int64_t *)context;
     if (deadline_ms <= call->now_ms) {
         ks_delete(key);
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
     }
     if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
         return false;
     if (ks_set_deadline(key, deadline_ms) == KS_OK)
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
     reply_no_memory(call);
     return false;
 }

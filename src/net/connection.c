@@ -160,12 +160,14 @@ static bool send_some(struct connection *connection)
 
 void connection_cut_off(struct connection *connection)
 {
-    const struct session *session = &connection->session;
+    struct session *session = &connection->session;
+    connection->is_broken = true;
+    if (atomic_exchange_explicit(&session->must_close, true, memory_order_relaxed))
+        return; /* whoever delivered too much has said so, or it was killed */
     log_printf(&session->engine->log, LOG_WARNING_LEVEL,
                "Client id=%llu addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.",
                (unsigned long long)session->id, session->address);
     stat_add(&connection->worker->executor.stats.output_limit_disconnections, 1);
-    connection->is_broken = true;
 }
 
 /* Has the client let more pile up than client-output-buffer-limit allows? */
