@@ -96,9 +96,9 @@ typedef struct larder_reply {
     size_t count;
 } larder_reply;
 
-/* A session: what a client connection is to a server (database, protocol, name), without a connection. Authenticated
-   from the start, speaking RESP3. NULL when memory has run out, or the engine is a single-threaded one that is being
-   served. */
+/* A session: what a client connection is to a server (database, protocol, name), without a connection. It speaks
+   RESP3, and may do everything, whatever the ACL says, until it logs in as a user (AUTH); RESET undoes that. NULL when
+   memory has run out, or the engine is a single-threaded one that is being served. */
 LARDER_API larder_session *larder_session_open(larder *engine);
 LARDER_API void larder_session_close(larder_session *session);
 

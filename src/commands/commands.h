@@ -5,6 +5,7 @@
 
 #include "engine/command.h"
 
+extern const struct command acl_commands[];
 extern const struct command string_commands[];
 extern const struct command key_commands[];
 extern const struct command database_commands[];

@@ -34,6 +34,30 @@ static unsigned long long stat(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* One line for each kind of socket that clients are served on. */
+static void append_listeners(struct info *info)
+{
+    struct larder *engine = info->engine;
+    int ports[] = {
+        atomic_load_explicit(&engine->tcp_port, memory_order_relaxed),
+        atomic_load_explicit(&engine->tls_port, memory_order_relaxed),
+    };
+    const char *names[] = {"tcp", "tls"};
+    size_t count = 0;
+    struct cfg_addresses bind;
+    if (ports[0] + ports[1] == 0 || !cfg_copy_bind(info->config, &bind))
+        return;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        if (ports[i] == 0)
+            continue;
+        text_append_format(&info->text, "listener%zu:name=%s", count++, names[i]);
+        for (size_t j = 0; j < bind.count; j++)
+            text_append_format(&info->text, ",bind=%s", bind.at[j].at);
+        text_append_format(&info->text, ",port=%d\r\n", ports[i]);
+    }
+    cfg_free_addresses(&bind);
+}
+
 static void write_server(struct info *info)
 {
     struct larder *engine = info->engine;
@@ -41,6 +65,9 @@ static void write_server(struct info *info)
     uname(&system);
     int64_t uptime_s = (info->now_ms - engine->opened_ms) / 1000;
     int hz = (int)CFG_READ(info->config, hz);
+    int port = atomic_load_explicit(&engine->tcp_port, memory_order_relaxed);
+    if (port == 0)
+        port = atomic_load_explicit(&engine->tls_port, memory_order_relaxed);
     text_append_format(&info->text,
                        "larder_version:" LARDER_VERSION "\r\n"
                        "redis_version:" LARDER_REDIS_VERSION "\r\n"
@@ -53,7 +80,8 @@ static void write_server(struct info *info)
 #ifdef __linux__
                        "multiplexing_api:epoll\r\n"
 #endif
-                       "atomicvar_api:c11-builtin\r\n",
+                       "atomicvar_api:c11-builtin\r\n"
+                       "tls_library:" LARDER_TLS "\r\n",
                        system.sysname, system.release, system.machine, sizeof(void *) * 8);
 #if defined(__GNUC__) && !defined(__clang__)
     text_append_format(&info->text, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
@@ -71,11 +99,12 @@ static void write_server(struct info *info)
                        "executable:%s\r\n"
                        "config_file:%s\r\n"
                        "io_threads_active:0\r\n",
-                       (long)getpid(), engine->run_id, engine->tcp_port, (long long)clock_now_us(&engine->clock),
+                       (long)getpid(), engine->run_id, port, (long long)clock_now_us(&engine->clock),
                        (long long)uptime_s, (long long)uptime_s / 86400, hz, hz,
                        (long long)(info->now_ms / 1000 & 0xffffff),
                        engine->host.executable != NULL ? engine->host.executable : "",
                        engine->host.config_file != NULL ? engine->host.config_file : "");
+    append_listeners(info);
 }
 
 static void write_clients(struct info *info)
@@ -88,7 +117,7 @@ static void write_clients(struct info *info)
                        "client_recent_max_input_buffer:%zu\r\n"
                        "client_recent_max_output_buffer:%zu\r\n"
                        "blocked_clients:0\r\n"
-                       "tracking_clients:0\r\n"
+                       "tracking_clients:%zu\r\n"
                        "pubsub_clients:%zu\r\n"
                        "watching_clients:%zu\r\n"
                        "clients_in_timeout_table:0\r\n"
@@ -96,8 +125,8 @@ static void write_clients(struct info *info)
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       clients.subscribed, clients.watching,
-                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
+                       atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed), clients.subscribed,
+                       clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */
@@ -292,6 +321,7 @@ static void write_stats(struct info *info)
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
     struct rates rates = sampler_rates(&info->engine->sampler);
     const struct pubsub *pubsub = &info->engine->pubsub;
+    const struct tracking *tracking = &info->engine->tracking;
     struct ks_eviction_figures eviction = ks_measure_eviction(&info->engine->keyspace);
     int64_t total_exceeded_ms;
     int64_t exceeded_ms = room_exceeded_ms(&info->engine->room, &total_exceeded_ms);
@@ -335,9 +365,9 @@ static void write_stats(struct info *info)
                        "active_defrag_misses:0\r\n"
                        "active_defrag_key_hits:0\r\n"
                        "active_defrag_key_misses:0\r\n"
-                       "tracking_total_keys:0\r\n"
-                       "tracking_total_items:0\r\n"
-                       "tracking_total_prefixes:0\r\n"
+                       "tracking_total_keys:%zu\r\n"
+                       "tracking_total_items:%zu\r\n"
+                       "tracking_total_prefixes:%zu\r\n"
                        "unexpected_error_replies:0\r\n"
                        "total_error_replies:%llu\r\n"
                        "total_reads_processed:%llu\r\n"
@@ -345,9 +375,19 @@ static void write_stats(struct info *info)
                        "client_query_buffer_limit_disconnections:%llu\r\n"
                        "client_output_buffer_limit_disconnections:%llu\r\n",
                        pubsub_topics(pubsub, TOPIC_CHANNEL), pubsub_topics(pubsub, TOPIC_PATTERN),
-                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
-                       stat(&stats.writes), stat(&stats.query_limit_disconnections),
+                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL),
+                       atomic_load_explicit(&tracking->keys, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->items, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->prefixes, memory_order_relaxed), stat(&stats.error_replies),
+                       stat(&stats.reads), stat(&stats.writes), stat(&stats.query_limit_disconnections),
                        stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
+    text_append_format(&info->text,
+                       "acl_access_denied_auth:%llu\r\n"
+                       "acl_access_denied_cmd:%llu\r\n"
+                       "acl_access_denied_key:%llu\r\n"
+                       "acl_access_denied_channel:%llu\r\n",
+                       stat(&stats.acl_denied_logins), stat(&stats.acl_denied_commands), stat(&stats.acl_denied_keys),
+                       stat(&stats.acl_denied_channels));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */

@@ -53,7 +53,7 @@ static void subscribe(struct call *call, enum topic_kind kind)
 static void unsubscribe_from(struct call *call, enum topic_kind kind, bytes name)
 {
     pubsub_unsubscribe(call->session, kind, name);
-    if (!(call->session->modes & MODE_EXEC))
+    if (!(session_modes(call->session) & MODE_EXEC))
         inbox_settle(call->session);
     confirm(call, verbs[kind].unsubscribe, &name, kind);
 }
@@ -93,7 +93,7 @@ static void cmd_psubscribe(struct call *call)
 /* SSUBSCRIBE shardchannel [shardchannel ...]: not as a part of a transaction. */
 static void cmd_ssubscribe(struct call *call)
 {
-    if (call->session->modes & MODE_EXEC)
+    if (session_modes(call->session) & MODE_EXEC)
         reply_error(call, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     else
         subscribe(call, TOPIC_SHARD_CHANNEL);

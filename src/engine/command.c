@@ -8,6 +8,38 @@
 
 enum { NAME_MAX_LEN = 64 }; /* of a command: longer words name none */
 
+const struct command_bit_name command_category_names[COMMAND_CATEGORY_COUNT] = {
+    {ACL_KEYSPACE, "@keyspace"},
+    {ACL_READ, "@read"},
+    {ACL_WRITE, "@write"},
+    {ACL_SET, "@set"},
+    {ACL_SORTEDSET, "@sortedset"},
+    {ACL_LIST, "@list"},
+    {ACL_HASH, "@hash"},
+    {ACL_STRING, "@string"},
+    {ACL_BITMAP, "@bitmap"},
+    {ACL_HYPERLOGLOG, "@hyperloglog"},
+    {ACL_GEO, "@geo"},
+    {ACL_STREAM, "@stream"},
+    {ACL_PUBSUB, "@pubsub"},
+    {ACL_ADMIN, "@admin"},
+    {ACL_FAST, "@fast"},
+    {ACL_SLOW, "@slow"},
+    {ACL_BLOCKING, "@blocking"},
+    {ACL_DANGEROUS, "@dangerous"},
+    {ACL_CONNECTION, "@connection"},
+    {ACL_TRANSACTION, "@transaction"},
+    {ACL_SCRIPTING, "@scripting"},
+};
+
+uint32_t command_category_by_name(bytes name)
+{
+    for (size_t i = 0; i < COMMAND_CATEGORY_COUNT; i++)
+        if (bytes_equal_nocase(name, bytes_of(command_category_names[i].name + 1)))
+            return command_category_names[i].bit;
+    return 0;
+}
+
 uint32_t command_acl_categories(const struct command *command)
 {
     uint32_t categories = command->categories;
@@ -201,6 +233,33 @@ uint32_t command_number(const struct command_table *table, const struct command 
             return (uint32_t)i;
     assert(false);
     return 0;
+}
+
+/* Is this the name of a row, with that of its container in front? */
+static bool is_named(const struct command_row *row, bytes name)
+{
+    if (row->container == NULL)
+        return bytes_equal_nocase(bytes_of(row->command->name), name);
+    size_t len = strlen(row->container->name);
+    return name.len > len && name.at[len] == '|' &&
+           bytes_equal_nocase((bytes){name.at, len}, bytes_of(row->container->name)) &&
+           bytes_equal_nocase((bytes){name.at + len + 1, name.len - len - 1}, bytes_of(row->command->name));
+}
+
+bool command_find_own(const struct command_table *table, bytes name, uint32_t *number)
+{
+    uint32_t guess = 0; /* most commands have the name of their row */
+    if (command_find_numbered(table, name, &guess) != NULL && is_named(&table->rows[guess], name)) {
+        *number = guess;
+        return true;
+    }
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (is_named(&table->rows[i], name)) {
+            *number = (uint32_t)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct command *command_find_subcommand(const struct command *container, bytes name)

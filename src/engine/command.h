@@ -157,17 +157,16 @@ struct command_history {
 typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
 
 struct command {
-    const char *name;            /* lower case, a subcommand's without its container; NULL: end of the list */
-    command_fn *run;             /* NULL: a container that does nothing without a subcommand */
-    int arity;                   /* words, the name included; negative: at least that many */
-    uint32_t flags;              /* enum command_flag */
-    uint32_t categories;         /* enum acl_category, those not derived from the flags */
-    const struct key_spec *keys; /* NULL: none */
-    const char *const *tips;     /* NULL-terminated, or NULL */
-    const struct command *subcommands;
-    command_hides_fn *hides; /* NULL: it has no secrets */
-
+    const char *name;                    /* lower case, a subcommand's without its container; NULL: end of the list */
+    command_fn *run;                     /* NULL: a container that does nothing without a subcommand */
+    int arity;                           /* words, the name included; negative: at least that many */
+    uint32_t flags;                      /* enum command_flag */
+    uint32_t categories;                 /* enum acl_category, those not derived from the flags */
+    const struct key_spec *keys;         /* NULL: none */
+    command_hides_fn *hides;             /* NULL: it has no secrets */
     const struct channel_spec *channels; /* NULL: none */
+    const char *const *tips;             /* NULL-terminated, or NULL */
+    const struct command *subcommands;
 
     const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;
@@ -181,6 +180,15 @@ struct command {
 
 /* Categories with those derived from flags as Redis derives them. */
 uint32_t command_acl_categories(const struct command *command);
+/* The categories in Redis's order, with an @ in front of their names. */
+struct command_bit_name {
+    uint32_t bit;
+    const char *name;
+};
+enum { COMMAND_CATEGORY_COUNT = 21 };
+extern const struct command_bit_name command_category_names[COMMAND_CATEGORY_COUNT];
+/* The category of this name (without the @), in any case; 0: there is none. */
+uint32_t command_category_by_name(bytes name);
 /* Its name as Redis gives it in lower case ("get", "client|list") into `text`; the container is NULL for plain
  * commands. */
 size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size);
@@ -240,6 +248,10 @@ static inline uint32_t command_subnumber(uint32_t container_number, const struct
  */
 uint32_t command_number(const struct command_table *table, const struct command *container,
                         const struct command *command);
+
+/* The number of a command or subcommand ("config|get") by the name that its row gives it, whatever it was renamed to.
+   False: there is none. */
+MUST_USE bool command_find_own(const struct command_table *table, bytes name, uint32_t *number);
 
 /* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not:
    `from` does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a

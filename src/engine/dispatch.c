@@ -136,11 +136,9 @@ static bool is_permitted(struct call *call)
                     "file, and then restart the server.");
         return false;
     }
-    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {
-        reply_error(call, "NOAUTH Authentication required.");
-        return false;
-    }
-    return true;
+    /* for whom nothing is forbidden, this is all */
+    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
+    return likely(call->session->free_pass == generation) || acl_permits(call);
 }
 
 uint32_t call_effective_flags(const struct call *call)
@@ -200,8 +198,7 @@ void executor_give_back_room(struct executor *executor)
     executor->key_hashes_capacity = 0;
 }
 
-/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
-static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
+int call_find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
 {
     int found = command_keys(call->command, call->argv, call->argc, ranges);
     int kept = 0;
@@ -216,7 +213,7 @@ static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES
 static bool hash_keys(struct call *call, size_t *key_count)
 {
     struct key_range ranges[KEY_RANGES_MAX];
-    int range_count = find_keys(call, ranges);
+    int range_count = call_find_keys(call, ranges);
     *key_count = count_keys(ranges, range_count);
     if (*key_count == 0)
         return true;
@@ -344,6 +341,8 @@ void call_run_handler(struct call *call)
     bool visits_before = guard_allow_visits(call_flags(call) & (CMD_VISITS_SHARDS | CMD_ALL_SHARDS));
     call->command->run(call);
     guard_allow_visits(visits_before);
+    if (unlikely(session_modes(call->session) & MODE_TRACKING))
+        tracking_remember(call);
 }
 
 /* Runs the handler and counts the call; see call_run_with_shards. */
@@ -461,7 +460,7 @@ static void refuse(struct call *call)
 /* In RESP2 a client with subscriptions can't tell a reply from a message, and so may say little. */
 static bool is_deaf_to(const struct call *call)
 {
-    return (call->session->modes & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
+    return (session_modes(call->session) & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
            atomic_load_explicit(&call->session->protocol, memory_order_relaxed) == 2;
 }
 
@@ -480,7 +479,7 @@ static void refuse_subscriber(struct call *call)
    replied. */
 static bool is_in_place(struct call *call)
 {
-    if ((call->session->modes & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
+    if ((session_modes(call->session) & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
         return false;
     }
@@ -502,7 +501,7 @@ static enum verdict place(struct call *call)
 {
     if (is_held_back(call))
         return VERDICT_POSTPONE;
-    if (!(call->session->modes & MODE_MULTI) || transaction_lets_through(call))
+    if (!(session_modes(call->session) & MODE_MULTI) || transaction_lets_through(call))
         return VERDICT_RUN;
     note_use(call->session, call);
     transaction_queue(call);
@@ -513,7 +512,7 @@ static enum verdict place(struct call *call)
    it. room_leave follows when that has happened. */
 static enum verdict judge(struct call *call, bool is_acceptable)
 {
-    if (call->session->modes & MODES_LISTENING)
+    if (session_modes(call->session) & MODES_LISTENING)
         inbox_settle(call->session);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
@@ -537,13 +536,20 @@ static void follow_client_reply(struct session *session)
 }
 
 /* What a session that is not a plain one needs behind a reply: what was delivered to it meanwhile stands there. */
-static void conclude(struct session *session)
+static void conclude(const struct call *call)
 {
-    if (session->modes & MODE_SKIPS)
+    struct session *session = call->session;
+    unsigned modes = session_modes(session);
+    if (modes & MODE_SKIPS)
         follow_client_reply(session);
-    if (session->modes & MODES_LISTENING)
+    if (modes & MODE_TRACKING)
+        tracking_conclude(call);
+    if (modes & MODE_SUBSCRIBED)
+        acl_conclude(session);
+    if (modes & MODES_LISTENING)
         inbox_settle(session);
-    session->modes &= ~(unsigned)MODE_LEAVES;
+    if (modes & MODE_LEAVES)
+        session->modes &= ~(unsigned)MODE_LEAVES;
 }
 
 enum run_result request_run(struct session *session, const struct request *request)
@@ -562,7 +568,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.keys.count = 0;
     call.failed = false;
     call.is_running = false;
-    unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
+    unsigned state = session_modes(session) | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
     bool is_plain = likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX));
     enum verdict verdict = likely(is_plain) ? VERDICT_RUN : judge(&call, is_acceptable);
@@ -572,12 +578,12 @@ enum run_result request_run(struct session *session, const struct request *reque
         room_leave(executor);
     if (unlikely(verdict == VERDICT_POSTPONE))
         return RUN_POSTPONED;
-    if (unlikely(session->modes != 0))
-        conclude(session);
+    if (unlikely(session_modes(session) != 0))
+        conclude(&call);
     return RUN_DONE;
 }
 
-static uint64_t hash_of_argument(const struct call *call, size_t argument)
+uint64_t call_key_hash(const struct call *call, size_t argument)
 {
     const struct key_range *keys = &call->keys;
     if (likely(keys->count > 0) && argument >= keys->first) {
@@ -599,7 +605,7 @@ static bool must_keep_expired(const struct call *call)
 
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key)
 {
-    uint64_t hash = hash_of_argument(call, argument);
+    uint64_t hash = call_key_hash(call, argument);
     struct keyspace *ks = &call->engine->keyspace;
     if (unlikely(must_keep_expired(call)))
         *key = ks_find_unchanged(ks, db, ARG(argument), hash, call->now_ms);

@@ -22,6 +22,10 @@ size_t call_count_new_keys(struct call *call);
    no memory for them. */
 MUST_USE bool call_add_shards(struct call *call);
 
+/* The hash of a key among the arguments. */
+uint64_t call_key_hash(const struct call *call, size_t argument);
+/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
+int call_find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX]);
 /* The room for the hashes of a few keys stays, that for the largest request ever does not. */
 void executor_give_back_room(struct executor *executor);
 

@@ -44,6 +44,7 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     int events = CFG_READ(config, notify_keyspace_events);
     atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
     engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
+    tracking_set_limit(engine, CFG_READ(config, tracking_table_max_keys));
     atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
     room_follow(engine);
     return true;
@@ -62,9 +63,9 @@ static bool follow_prefix_index(struct config *config, void *context, struct cfg
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {
-        "maxmemory-policy",           "lfu-log-factor",           "lfu-decay-time", "loglevel",
-        "client-output-buffer-limit", "notify-keyspace-events",   "maxmemory",      "maxkeys",
-        "slowlog-log-slower-than",    "latency-monitor-threshold"};
+        "maxmemory-policy",           "lfu-log-factor",            "lfu-decay-time",         "loglevel",
+        "client-output-buffer-limit", "notify-keyspace-events",    "maxmemory",              "maxkeys",
+        "slowlog-log-slower-than",    "latency-monitor-threshold", "tracking-table-max-keys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -85,6 +86,22 @@ static bool rename_commands(struct larder *engine)
     return true;
 }
 
+/* What hangs on the keyspace. False when there is no memory; then nothing is left of it. */
+static bool open_parts(struct larder *engine)
+{
+    engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
+    if (engine->watches == NULL)
+        return false;
+    if (tracking_init(engine) && hook_configuration(engine) && pubsub_init(&engine->pubsub)) {
+        if (acl_init(engine))
+            return true;
+        pubsub_free(&engine->pubsub);
+    }
+    tracking_free(engine);
+    mem_free(engine->watches);
+    return false;
+}
+
 bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
 {
     memset(engine, 0, sizeof(*engine));
@@ -92,6 +109,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->log.write = options->log;
     engine->log.context = options->log_context;
     clock_init(&engine->clock);
+    engine->describe_client = options->describe_client;
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
     atomic_init(&engine->expires_actively, true);
@@ -113,9 +131,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     room_init(&engine->room, threads);
     engine->keyspace.observer =
         (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
-    engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
-        mem_free(engine->watches);
+    if (!open_parts(engine)) {
         room_free(&engine->room);
         ks_free(&engine->keyspace);
         mem_free((void *)engine->retired_commands);
@@ -137,7 +153,9 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    acl_free(engine);
     pubsub_free(&engine->pubsub);
+    tracking_free(engine);
     room_free(&engine->room);
     ks_free(&engine->keyspace);
     command_stats_free(engine->retired_commands, engine->commands.row_count);
@@ -331,7 +349,7 @@ static void end_pause(struct larder *engine, int64_t now_ms)
     lock_give(&engine->sessions.lock);
 }
 
-bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
@@ -351,7 +369,10 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
     has_more |= has_built;
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    tracking_upkeep(engine, first_shard, shard_count);
     has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
+    if (tracking_has_untold(&engine->tracking))
+        tracking_broadcast(engine); /* what has expired or was evicted */
     if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&
         !engine_is_paused(engine, now_ms))
         end_pause(engine, now_ms);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/acl.h"
 #include "base/stopwatch.h"
 #include "engine/command.h"
 #include "engine/command_stats.h"
@@ -17,6 +18,7 @@
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/slowlog.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
 #include "keyspace/keyspace.h"
 
@@ -38,6 +40,10 @@ struct executor_stats {
     _Atomic uint64_t output_limit_disconnections;
     _Atomic uint64_t reads; /* system calls */
     _Atomic uint64_t writes;
+    _Atomic uint64_t acl_denied_logins;
+    _Atomic uint64_t acl_denied_commands;
+    _Atomic uint64_t acl_denied_keys;
+    _Atomic uint64_t acl_denied_channels;
 };
 
 static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
@@ -88,23 +94,30 @@ enum gate {
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
-    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_WATCH = 1 << 0,     /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1,    /* the engine's: notify-keyspace-events asks for events */
+    INTEREST_TRACKING = 1 << 2,  /* the shard has keys that tracking clients have read */
+    INTEREST_BROADCAST = 1 << 3, /* the engine's: tracking clients listen to prefixes */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
+
+/* Appends a session's line of CLIENT LIST, without its newline; takes the registry's lock. */
+typedef void describe_client_fn(struct text *text, const struct session *session, int64_t now_ms);
 
 struct larder {
     struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
     struct log log;
     struct host host;
+    describe_client_fn *describe_client; /* NULL: nobody can */
     struct keyspace keyspace;
     struct command_table commands;
     struct session_registry sessions;
     int64_t opened_ms;
     char run_id[RUN_ID_LEN + 1];
     _Atomic int tcp_port; /* of the TCP listeners, 0 when there are none; the network sets it */
+    _Atomic int tls_port; /* likewise of those for TLS */
 
     struct lock executors_lock;
     struct list executors;                /* executors_lock */
@@ -122,10 +135,12 @@ struct larder {
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
+    struct acl acl;              /* has its own locks */
     struct watch_table *watches; /* by shard, under its lock */
     _Atomic size_t watched_keys; /* of all of them */
     struct pubsub pubsub;        /* has its own locks */
     _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
+    struct tracking tracking;    /* has its own locks */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -143,6 +158,7 @@ struct larder {
 struct engine_options {
     size_t threads; /* that may run commands at the same time; 1: no locking at all */
     const struct command *const *families;
+    describe_client_fn *describe_client; /* for the ACL log; NULL: it goes without */
     log_fn *log;
     void *log_context;
 };
@@ -163,6 +179,13 @@ MUST_USE bool executor_init(struct executor *executor, struct larder *engine);
 void executor_free(struct executor *executor);
 /* Reads the clock: at the beginning of each batch of commands. */
 void executor_tick(struct executor *executor);
+/* At the end of each batch, before its replies are sent and with no lock held: what changes in it others must hear of.
+ */
+static inline void executor_settle(struct executor *executor)
+{
+    if (unlikely(tracking_has_untold(&executor->engine->tracking)))
+        tracking_broadcast(executor->engine);
+}
 
 /* The sums over all executors. */
 struct executor_stats engine_stats(struct larder *engine);

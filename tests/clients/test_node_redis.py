@@ -9,6 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parent / "node"
 PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
+RESP3_PROGRAM = "client_side_cache.mjs"
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", *PROGRAMS):
+    for name in ("package.json", *PROGRAMS, RESP3_PROGRAM):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -36,17 +37,26 @@ def installed(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("protocol", ["2", "3"])
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_every_promise_holds(server, installed, transport, protocol, program):
+def run(server, transport, folder, program, *arguments):
     where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
     result = subprocess.run(
-        ["node", program, where, protocol],
-        cwd=installed,
+        ["node", program, where, *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "ok\n"), result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("protocol", ["2", "3"])
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_promise_holds(server, installed, transport, protocol, program):
+    run(server, transport, installed, program, protocol)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_client_side_caching(server, installed, transport):
+    run(server, transport, installed, RESP3_PROGRAM)

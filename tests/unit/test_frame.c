@@ -71,7 +71,7 @@ static void each_kind_of_frame_reads_as_redis_writes_it(void **state)
                 "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*2\r\n$2\r\nk1\r\n$0\r\n\r\n",
                 ">2\r\n$10\r\ninvalidate\r\n*2\r\n$2\r\nk1\r\n$0\r\n\r\n");
     check_frame(frame_invalidation(resp_encoders, NULL, 0),
-                "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n*-1\r\n", ">2\r\n$10\r\ninvalidate\r\n_\r\n");
+                "*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n$-1\r\n", ">2\r\n$10\r\ninvalidate\r\n_\r\n");
     check_frame(frame_redirect_broken(resp_encoders, 42), "*2\r\n$21\r\ntracking-redir-broken\r\n:42\r\n",
                 ">2\r\n$21\r\ntracking-redir-broken\r\n:42\r\n");
 }
