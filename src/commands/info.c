@@ -446,6 +446,11 @@ static void write_latencystats(struct info *info)
     info_write_latencystats(info->engine, &info->text);
 }
 
+static void write_keysizes(struct info *info)
+{
+    info_write_keysizes(info->engine, &info->text);
+}
+
 static void write_cluster(struct info *info)
 {
     text_append(&info->text, BYTES("cluster_enabled:0\r\n"));
@@ -492,6 +497,7 @@ static const struct section {
     {"latencystats", NULL, "Latencystats", write_latencystats, false},
     {"cluster", NULL, "Cluster", write_cluster, true},
     {"keyspace", NULL, "Keyspace", write_keyspace, true},
+    {"keysizes", NULL, "Keysizes", write_keysizes, false},
 };
 
 /* Is this section one of the set that the argument names? */

@@ -1,4 +1,5 @@
-/* The sections of INFO that tell of single commands and errors: commandstats, latencystats, errorstats. */
+/* The sections of INFO that tell how often each of something was there: commandstats, latencystats, errorstats,
+   keysizes. */
 #include "base/mem.h"
 #include "commands/server.h"
 
@@ -87,4 +88,45 @@ void info_write_errorstats(struct larder *engine, struct text *text)
     if (errors.further > 0)
         text_append_format(text, "errorstat_ERRORSTATS_OVERFLOW:count=%llu\r\n", (unsigned long long)errors.further);
     error_stats_free(&errors);
+}
+
+/* A power of two as Redis abbreviates it: 512, 1K, 64M. */
+static void write_size(struct text *text, uint64_t size)
+{
+    static const char units[] = {'\0', 'K', 'M', 'G'};
+    size_t unit = 0;
+    for (; size >= 1024 && unit < sizeof(units) - 1; unit++)
+        size /= 1024;
+    text_append_format(text, "%llu", (unsigned long long)size);
+    if (unit > 0)
+        text_append_char(text, units[unit]);
+}
+
+static void write_sizes_of_type(struct text *text, size_t db, const char *what, const size_t counts[SIZE_CLASSES])
+{
+    bool is_first = true;
+    for (size_t class = 0; class < SIZE_CLASSES; class ++) {
+        if (counts[class] == 0)
+            continue;
+        if (is_first)
+            text_append_format(text, "db%zu_distrib_%s:", db, what);
+        else
+            text_append_char(text, ',');
+        write_size(text, size_class_lowest(class));
+        text_append_format(text, "=%zu", counts[class]);
+        is_first = false;
+    }
+    if (!is_first)
+        text_append(text, BYTES("\r\n"));
+}
+
+void info_write_keysizes(struct larder *engine, struct text *text)
+{
+    static const char *const names[VALUE_TYPES] = {[TYPE_STRING] = "strings_sizes"};
+    for (size_t db = 0; db < engine->keyspace.db_count; db++) {
+        struct ks_sizes sizes = {0};
+        ks_measure_sizes(&engine->keyspace, db, &sizes);
+        for (size_t type = 0; type < VALUE_TYPES; type++)
+            write_sizes_of_type(text, db, names[type], sizes.counts[type]);
+    }
 }

@@ -14,6 +14,7 @@ void cmd_info(struct call *call);
 
 /* Sections of INFO. */
 void info_write_commandstats(struct larder *engine, struct text *text);
+void info_write_keysizes(struct larder *engine, struct text *text);
 void info_write_errorstats(struct larder *engine, struct text *text);
 void info_write_latencystats(struct larder *engine, struct text *text);
 

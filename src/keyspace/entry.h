@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-enum value_type { TYPE_STRING = 0 };
+enum value_type { TYPE_STRING = 0, VALUE_TYPES };
 
 enum entry_flag {
     ENTRY_HAS_DEADLINE = 1 << 0,
@@ -128,6 +128,12 @@ static inline int64_t entry_deadline_ms(const struct entry *entry)
 /* What TYPE and OBJECT ENCODING call it. */
 const char *entry_type_name(const struct entry *entry);
 const char *entry_encoding_name(const struct entry *entry);
+
+/* Bytes of a string; elements of any other value. */
+static inline size_t entry_size(const struct entry *entry)
+{
+    return entry_string(entry).len;
+}
 
 /* Memory of the entry and its value as the allocator counts it. */
 size_t entry_bytes(const struct entry *entry);

@@ -92,6 +92,7 @@ static void reset_counters(struct keyspace *ks, struct shard *shard, struct db *
     db->with_deadline = 0;
     db->deadline_sum_ms = 0;
     db->entry_bytes = 0;
+    *db->sizes = (struct ks_sizes){0};
     if (is_bounded(ks))
         rank_count_out(ks, shard, keys);
     ks_meter(ks, shard, db);

@@ -53,6 +53,7 @@ void ks_free(struct keyspace *ks)
         for (size_t db = 0; db < ks->db_count; db++) {
             ht_drain(&shard->dbs[db].keys, SIZE_MAX, free_entry, NULL);
             mem_free(shard->dbs[db].deadlines);
+            mem_free(shard->dbs[db].sizes);
             prefix_free(&shard->dbs[db]);
             mem_free(shard->dbs[db].ranks);
         }
@@ -129,6 +130,7 @@ struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint
 static void count_in(struct db *db, struct entry *entry)
 {
     db->entry_bytes += entry_bytes(entry);
+    sizes_count(db->sizes, entry, 1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
         db->with_deadline++;
         db->deadline_sum_ms += entry_deadline_ms(entry);
@@ -138,6 +140,7 @@ static void count_in(struct db *db, struct entry *entry)
 static void count_out(struct db *db, struct entry *entry)
 {
     db->entry_bytes -= entry_bytes(entry);
+    sizes_count(db->sizes, entry, -1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
         db->with_deadline--;
         db->deadline_sum_ms -= entry_deadline_ms(entry);
@@ -214,6 +217,13 @@ static enum ks_status ensure_wheel(struct db *db)
     return KS_OK;
 }
 
+static enum ks_status ensure_sizes(struct db *db)
+{
+    if (unlikely(db->sizes == NULL))
+        db->sizes = mem_alloc_zeroed(sizeof(*db->sizes));
+    return db->sizes != NULL ? KS_OK : KS_NO_MEMORY;
+}
+
 /* The table changed since the key was looked up: finds its entry again. */
 static void find_again(struct ks_key *key)
 {
@@ -261,8 +271,8 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
 {
     struct db *db = key->db;
     bool is_new = key->entry == NULL;
-    enum ks_status status = KS_OK;
-    if (entry->flags & ENTRY_HAS_DEADLINE)
+    enum ks_status status = ensure_sizes(db);
+    if (status == KS_OK && (entry->flags & ENTRY_HAS_DEADLINE))
         status = ensure_wheel(db);
     if ((entry->flags & ENTRY_HAS_RANK) && !rank_prepare(db))
         status = KS_NO_MEMORY;
@@ -332,6 +342,13 @@ static bool fits_in_place(const struct entry *entry, unsigned flags, size_t len)
     return need <= have && need * 4 >= have * 3;
 }
 
+/* The inline value is of another length now. */
+static void resize_in_place(struct db *db, struct entry *entry, size_t len)
+{
+    sizes_move(db->sizes, TYPE_STRING, entry->inline_len, len);
+    entry->inline_len = (uint16_t)len;
+}
+
 static void move_deadline(struct db *db, struct entry *entry, int64_t deadline_ms)
 {
     struct wheel_node *node = entry_deadline_node(entry);
@@ -349,7 +366,8 @@ enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encodi
     if (likely(old != NULL) && likely(fits_in_place(old, flags, value.len))) {
         if (value.len > 0)
             memcpy((char *)(uintptr_t)entry_string(old).at, value.at, value.len);
-        old->inline_len = (uint16_t)value.len;
+        if (unlikely(old->inline_len != value.len))
+            resize_in_place(key->db, old, value.len);
         old->encoding = encoding;
         if (unlikely(flags != 0) && deadline_ms != entry_deadline_ms(old))
             move_deadline(key->db, old, deadline_ms);
@@ -382,9 +400,10 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     unsigned flags = deadline_flag(key, &deadline_ms);
 
     if (old != NULL && fits_in_place(old, flags, len)) {
-        old->inline_len = (uint16_t)len;
+        resize_in_place(key->db, old, len);
     } else if (old != NULL && (old->flags & ENTRY_IS_BOXED) && blob_is_sole(entry_blob(old)) &&
                entry_blob(old)->capacity >= len) {
+        sizes_move(key->db->sizes, TYPE_STRING, value.len, len);
         entry_blob(old)->len = len;
     } else {
         /* the second growth of a value is taken as a sign of more to come */

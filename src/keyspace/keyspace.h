@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "keyspace/entry.h"
 #include "keyspace/guard.h"
+#include "keyspace/sizes.h"
 #include "structs/ht.h"
 
 enum ks_status { KS_OK = 0, KS_NO_MEMORY };
@@ -26,6 +27,7 @@ enum { KS_MAX_SHARD_BITS = 12, KS_VALUE_MAX = 512 * 1024 * 1024 };
 struct db {
     struct ht keys;
     struct wheel *deadlines;       /* NULL until a key of it first has a deadline; from here on ks_swap exchanges all */
+    struct ks_sizes *sizes;        /* of the values; NULL until there is a key */
     size_t with_deadline;          /* keys that have one */
     __int128 deadline_sum_ms;      /* of those keys: their mean gives INFO's avg_ttl */
     size_t entry_bytes;            /* memory of the entries and their values; the table counts its own */
@@ -274,6 +276,8 @@ enum { KS_ALL_DBS = -1 };
 
 /* Locks one shard at a time; all at once while memory or keys are bounded. */
 struct ks_figures ks_measure(struct keyspace *ks, int db);
+/* Likewise, of one database: how many values there are of each size, added to `sizes`. */
+void ks_measure_sizes(struct keyspace *ks, size_t db, struct ks_sizes *sizes);
 void ks_reset_counters(struct keyspace *ks);
 
 /* Locks one shard at a time; for tests: asserts every invariant of every shard. */

@@ -7,7 +7,8 @@
 
 size_t db_bytes(const struct db *db)
 {
-    return db->entry_bytes + db->keys.bytes + mem_size(db->deadlines) + mem_size(db->ranks) + prefix_bytes(db);
+    return db->entry_bytes + db->keys.bytes + mem_size(db->deadlines) + mem_size(db->sizes) + mem_size(db->ranks) +
+           prefix_bytes(db);
 }
 
 static void publish(struct keyspace *ks, struct meter *meter)

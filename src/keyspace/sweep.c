@@ -172,7 +172,8 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
    than there ever were at once. */
 static bool must_freeze(struct keyspace *ks, int db)
 {
-    bool is_limited = is_bounded(ks) || (db == KS_ALL_DBS && atomic_load_explicit(&ks->is_metered, memory_order_relaxed));
+    bool is_limited =
+        is_bounded(ks) || (db == KS_ALL_DBS && atomic_load_explicit(&ks->is_metered, memory_order_relaxed));
     return is_limited && !ks_is_locked(&ks->shards[0]);
 }
 
@@ -197,6 +198,19 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
     return figures;
 }
 
+void ks_measure_sizes(struct keyspace *ks, size_t db, struct ks_sizes *sizes)
+{
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        bool was_taken = ks_enter(ks, shard);
+        const struct ks_sizes *part = shard->dbs[db].sizes;
+        for (size_t type = 0; part != NULL && type < VALUE_TYPES; type++)
+            for (size_t class = 0; class < SIZE_CLASSES; class ++)
+                sizes->counts[type][class] += part->counts[type][class];
+        ks_leave(ks, shard, was_taken);
+    }
+}
+
 void ks_reset_counters(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
@@ -216,6 +230,7 @@ struct check {
     size_t entry_bytes;
     size_t ranked;
     size_t queued;
+    struct ks_sizes sizes;
     __int128 deadline_sum_ms;
 };
 
@@ -225,6 +240,7 @@ static void check_entry(void *context, void *item)
     struct entry *entry = item;
     check->keys++;
     check->entry_bytes += entry_bytes(entry);
+    sizes_count(&check->sizes, entry, 1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
         check->with_deadline++;
         check->deadline_sum_ms += entry_deadline_ms(entry);
@@ -246,6 +262,7 @@ static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
     assert(check.keys == db->keys.used);
     assert(check.with_deadline == db->with_deadline);
     assert(check.entry_bytes == db->entry_bytes);
+    assert(db->sizes == NULL || memcmp(&check.sizes, db->sizes, sizeof(check.sizes)) == 0);
     assert(check.deadline_sum_ms == db->deadline_sum_ms);
     assert(check.ranked == db->ranked);
     assert(check.queued == db->queued[S3_SMALL] + db->queued[S3_MAIN]);
