@@ -2,9 +2,9 @@
 """Runs every test and ends with one line: N passed, N failed, N skipped.
 
 What runs: the unit tests under the address and undefined-behaviour sanitizers and under the thread sanitizer; the
-black-box tests (integration, differential, clients) against the release build and against both sanitized builds; the
-installed library with an outside program; each fuzzer for a short while on its stored corpus. Arguments name the stages to
-run instead of all: unit, blackbox, install, fuzz.
+black-box tests (integration, differential, clients) against the release build and against both sanitized builds; a part of
+them against a build without the optional libraries; the installed library with an outside program; each fuzzer for a short
+while on its stored corpus. Arguments name the stages to run instead of all: unit, blackbox, bare, install, fuzz.
 """
 
 import os
@@ -100,31 +100,44 @@ def unit_stage(tally):
         tally.add_junit(f"unit tests, {name}", report, status)
 
 
-def start_blackbox(name):
+def start_blackbox(name, *tests):
     """pytest against one build, its output in a file."""
     environment = os.environ | SANITIZER_OPTIONS | {"LARDER_SERVER": str(BUILD / name / "larder-server")}
-    if name != "release":
+    if name in ("asan", "tsan"):
         environment["LARDER_SANITIZED"] = "1"
+    RESULTS.mkdir(parents=True, exist_ok=True)
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     log = open(RESULTS / f"{name}.log", "w", encoding="utf-8")
-    words = [VENV / "bin/python", "-m", "pytest", ROOT / "tests", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    paths = tests or [ROOT / "tests"]
+    words = [VENV / "bin/python", "-m", "pytest", *paths, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     process = subprocess.Popen(
         list(map(str, words)), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
     return name, process, report
 
 
+def finish_blackbox(tally, name, process, report):
+    status = process.wait()
+    lines = (RESULTS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    print("\n".join(lines[-1:] if status == 0 else lines[-400:]), flush=True)
+    tally.add_junit(f"black-box tests, {name}", report, status)
+
+
 def blackbox_stage(tally):
     """The sanitized builds run at the same time, one on each core; the release build before them, undisturbed."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
     for group in (["release"], ["asan", "tsan"]):
         print(f"== black-box tests, {' and '.join(group)}", flush=True)
-        for name, process, report in [start_blackbox(name) for name in group]:
-            status = process.wait()
-            lines = (RESULTS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
-            print("\n".join(lines[-1:] if status == 0 else lines[-400:]), flush=True)
-            tally.add_junit(f"black-box tests, {name}", report, status)
+        for started in [start_blackbox(name) for name in group]:
+            finish_blackbox(tally, *started)
+
+
+def bare_stage(tally):
+    """What does not need an optional library works without all of them."""
+    build("bare")
+    print("== black-box tests, without optional libraries", flush=True)
+    names = ("test_tls_absent", "test_connection", "test_config", "test_info", "test_lifecycle")
+    finish_blackbox(tally, *start_blackbox("bare", *[ROOT / f"tests/integration/{name}.py" for name in names]))
 
 
 def install_stage(tally):
@@ -162,7 +175,13 @@ def fuzz_stage(tally):
     tally.add("fuzzers", run("tools/fuzz.sh", FUZZ_SECONDS) == 0)
 
 
-STAGES = {"unit": unit_stage, "blackbox": blackbox_stage, "install": install_stage, "fuzz": fuzz_stage}
+STAGES = {
+    "unit": unit_stage,
+    "blackbox": blackbox_stage,
+    "bare": bare_stage,
+    "install": install_stage,
+    "fuzz": fuzz_stage,
+}
 
 
 def main():

@@ -12,9 +12,10 @@ import json
 import pathlib
 import statistics
 import subprocess
+import tempfile
 import time
 
-from . import processes
+from . import machine, processes
 from .prefix import prefix
 from .processes import BenchError, Generator, Server
 from .results import Latencies, Row
@@ -52,13 +53,13 @@ class Bench:
         self.generator = Generator(settings.load, str(settings.load_core))
         self.both_cores = f"{settings.server_core},{settings.load_core}"
 
-    def larder(self, *options, threads=1, cores=None):
+    def larder(self, *options, threads=1, cores=None, tls_options=()):
         return Server("Larder", self.settings.larder, cores or str(self.settings.server_core),
-                      ["--threads", str(threads), *options], self.settings.uses_unix_socket)
+                      ["--threads", str(threads), *options], self.settings.uses_unix_socket, tls_options)
 
-    def redis(self, *options, cores=None):
+    def redis(self, *options, cores=None, tls_options=()):
         return Server("Redis", self.settings.redis, cores or str(self.settings.server_core), options,
-                      self.settings.uses_unix_socket)
+                      self.settings.uses_unix_socket, tls_options)
 
     def in_turn(self, rounds, *measures):
         """Calls each measure once a round, the order turning; returns each one's results in a list of its own."""
@@ -162,6 +163,28 @@ def others(bench):
         bench.add_load("others", what, *found)
 
 
+def tls(bench):
+    """GET over TLS 1.3, the same certificate and cipher for both, and what an idle connection costs."""
+    if "tls=none" in (machine.first_line(bench.settings.larder, "--version") or ""):
+        bench.results.notes.append("TLS was not measured: Larder was built without it.")
+        return
+    budgets = {1: 1.00, 16: None}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        options = processes.make_certificate(folder)
+
+        def make_larder(*more):
+            return bench.larder(*more, tls_options=options)
+
+        def make_redis(*more):
+            return bench.redis(*more, tls_options=options)
+
+        loads = {f"TLS GET, {pipeline_name(pipeline)}": closed_loop(bench, "get", pipeline) for pipeline in budgets}
+        compared = bench.compare(bench.settings.rounds, make_larder, make_redis, loads)
+        for (what, found), budget in zip(compared.items(), budgets.values()):
+            bench.add_load("tls", what, *found, budget=budget)
+        hold_idle(bench, "tls", "idle TLS connections", 1_000, make_larder, make_redis)
+
+
 def memory(bench):
     """A million keys of 22 bytes with values of 64: resident bytes a key, and the longest wait while writing them."""
     def fill(make_server):
@@ -193,21 +216,23 @@ def memory(bench):
     add("filling 1M keys: p99.99 with the machine's noise", "ms", "p99.99_ms")
 
 
-def idle(bench):
-    """Ten thousand connections that have sent one PING: resident bytes of the server for each."""
-    count = 10_000
-
+def hold_idle(bench, scenario, what, count, make_larder, make_redis, budget=None):
+    """Adds the row of connections that have sent one PING: resident bytes of the server for each."""
     def hold(make_server):
         with make_server("--maxclients", str(count + 100)) as server:
-            bench.progress(f"{count:,} idle connections to {server.name}")
+            bench.progress(f"{count:,} {what} to {server.name}")
             fresh = processes.settled_resident_bytes(server, 0.3, 3)
             with bench.generator.hold_idle(server, count):
                 # Redis takes some seconds to give back the buffers of connections that have become idle.
                 return (processes.settled_resident_bytes(server, 3, 20) - fresh) / count
 
-    found = bench.in_turn(1, lambda: hold(bench.larder), lambda: hold(bench.redis))
-    bench.results.rows.append(Row("idle", f"{count:,} idle connections: resident bytes each", "bytes", *found,
-                                  budget=1024))
+    found = bench.in_turn(1, lambda: hold(make_larder), lambda: hold(make_redis))
+    bench.results.rows.append(Row(scenario, f"{count:,} {what}: resident bytes each", "bytes", *found, budget=budget))
+
+
+def idle(bench):
+    """Ten thousand connections that have sent one PING."""
+    hold_idle(bench, "idle", "idle connections", 10_000, bench.larder, bench.redis, budget=1024)
 
 
 def threads(bench):
@@ -403,4 +428,4 @@ def expiry(bench):
 
 
 SCENARIOS = {scenario.__name__: scenario
-             for scenario in (requests, others, memory, idle, threads, inprocess, pubsub, expiry, prefix)}
+             for scenario in (requests, others, tls, memory, idle, threads, inprocess, pubsub, expiry, prefix)}

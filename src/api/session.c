@@ -44,7 +44,6 @@ larder_session *larder_session_open(larder *engine)
     lock_init(&self->wake_lock);
     session_open(&self->session, engine, &in_process_transport, resp_encoders, &self->pool);
     self->session.executor = &self->executor;
-    self->session.is_authenticated = true;
     session_set_protocol(&self->session, 3);
     session_register(&self->session);
     return self;

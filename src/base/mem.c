@@ -168,6 +168,43 @@ void mem_trim(void)
 #endif
 }
 
+struct mem_figures mem_measure(void)
+{
+    struct mem_figures figures = {0};
+#ifdef LARDER_MIMALLOC
+    size_t unused;
+    mi_process_info(&unused, &unused, &unused, &unused, &unused, &figures.active, &unused, &unused);
+    size_t resident = mem_resident_bytes(); /* it commits ahead of what it uses */
+    if (resident > 0 && resident < figures.active)
+        figures.active = resident;
+#elif defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 info = mallinfo2();
+    figures.allocated = info.uordblks + info.hblkhd;
+    figures.active = info.arena + info.hblkhd;
+#endif
+    return figures;
+}
+
+void mem_report(void (*write)(const char *piece, void *context), void *context)
+{
+#ifdef LARDER_MIMALLOC
+    mi_stats_print_out(write, context);
+#elif defined(__GLIBC__)
+    char *text = NULL;
+    size_t len;
+    FILE *file = open_memstream(&text, &len);
+    if (file == NULL)
+        return;
+    bool is_written = malloc_info(0, file) == 0;
+    if (fclose(file) == 0 && is_written)
+        write(text, context);
+    free(text);
+#else
+    (void)write;
+    (void)context;
+#endif
+}
+
 const char *mem_allocator_name(void)
 {
 #ifdef LARDER_MIMALLOC

@@ -170,6 +170,7 @@ static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
         bool applies;
         char letter;
     } letters[] = {
+        {atomic_load_explicit(&session->is_monitor, memory_order_relaxed), 'O'},
         {pubsub_count_all(session) > 0, 'P'},
         {modes & MODE_MULTI, 'x'},
         {tracking & TRACKING_ON, 't'},
@@ -209,11 +210,11 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-/* Every client is the same user. */
+/* Under the registry's lock. */
 static const char *user_name(const struct session *session)
 {
-    (void)session;
-    return "default";
+    const struct acl_user *user = atomic_load_explicit(&session->user, memory_order_relaxed);
+    return user != NULL ? user->name.at : "(superuser)";
 }
 
 /* Appends one client's line; under the registry's lock. Arguments are slices of the input and replies go to the
@@ -243,6 +244,16 @@ static void describe(struct text *text, const struct session *session, int64_t n
         out_bytes > 0 ? "rw" : "r", command, user_name(session), (long long)tracking_redirection(session),
         atomic_load_explicit(&session->protocol, memory_order_relaxed), or_empty(session->lib_name),
         or_empty(session->lib_version));
+}
+
+void client_describe(struct text *text, const struct session *session, int64_t now_ms)
+{
+    struct lock *lock = &session->engine->sessions.lock;
+    lock_take(lock);
+    describe(text, session, now_ms);
+    lock_give(lock);
+    if (text->len > 0)
+        text->len--;
 }
 
 /* Replies a text and frees it. */
@@ -358,10 +369,10 @@ void cmd_client_list(struct call *call)
 struct kill_filter {
     const bytes *address;
     const bytes *local_address;
-    const bytes *user;
     int64_t id;
     int64_t age_s; /* the least */
     enum client_type type;
+    struct acl_user *user; /* a reference */
     bool skips_me;
 };
 
@@ -373,11 +384,11 @@ static bool id_argument(struct call *call, size_t argument, int64_t *id)
     return false;
 }
 
-/* A user that there is. */
-static bool user_argument(struct call *call, size_t argument, const bytes **user)
+static bool user_argument(struct call *call, size_t argument, struct acl_user **user)
 {
-    *user = &ARG(argument);
-    if (bytes_equal(**user, BYTES("default")))
+    acl_user_drop(*user);
+    *user = acl_find_user(call->engine, ARG(argument));
+    if (*user != NULL)
         return true;
     reply_error_format(call, "ERR No such user '%.*s'", (int)quoted_length(ARG(argument)), ARG(argument).at);
     return false;
@@ -452,7 +463,7 @@ static bool is_meant(const struct kill_filter *filter, const struct session *ses
         return false;
     if (filter->type != CLIENT_UNKNOWN && type_of(session) != filter->type)
         return false;
-    if (filter->user != NULL && !bytes_equal(*filter->user, bytes_of(user_name(session))))
+    if (filter->user != NULL && atomic_load_explicit(&session->user, memory_order_relaxed) != filter->user)
         return false;
     if ((now_ms - session->created_ms) / 1000 < filter->age_s)
         return false;
@@ -495,6 +506,7 @@ void cmd_client_kill(struct call *call)
     }
     if (parse_kill(call, &filter))
         reply_integer(call, kill_clients(call, &filter));
+    acl_user_drop(filter.user);
 }
 
 /* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]. No command blocks, so there is nobody to unblock: 0. */

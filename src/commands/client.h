@@ -35,4 +35,7 @@ static inline size_t quoted_length(bytes argument)
     return argument.len < most ? argument.len : most;
 }
 
+/* Appends a session's line of CLIENT LIST, without its newline (a describe_client_fn). */
+void client_describe(struct text *text, const struct session *session, int64_t now_ms);
+
 #endif

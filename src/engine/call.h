@@ -23,6 +23,13 @@ struct call {
 
 #define ARG(index) (call->argv[index])
 
+/* An argument as MONITOR and the slow log show it. */
+static inline bytes call_shown_argument(const struct call *call, size_t argument)
+{
+    command_hides_fn *hides = call->command->hides;
+    return hides != NULL && hides(call->argv, call->argc, argument) ? BYTES("(redacted)") : ARG(argument);
+}
+
 /* The number of the database that the session has selected. */
 static inline size_t call_db(const struct call *call)
 {

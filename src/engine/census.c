@@ -76,4 +76,5 @@ void census_take(struct larder *engine, struct census *census)
     add(census, "tracking-items", atomic_load_explicit(&engine->tracking.items, memory_order_relaxed));
     add(census, "tracking-prefixes", atomic_load_explicit(&engine->tracking.prefixes, memory_order_relaxed));
     add(census, "tracking-untold", atomic_load_explicit(&engine->tracking.untold, memory_order_relaxed));
+    add(census, "monitors", monitors_count(&engine->monitors));
 }

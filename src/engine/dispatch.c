@@ -106,6 +106,7 @@ static bool resolve(struct call *call)
         const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
         if (subcommand == NULL) {
             reply_unknown_subcommand(call);
+            call->command = NULL;
             return false;
         }
         call->container = call->command;
@@ -135,11 +136,9 @@ static bool is_permitted(struct call *call)
                     "file, and then restart the server.");
         return false;
     }
-    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {
-        reply_error(call, "NOAUTH Authentication required.");
-        return false;
-    }
-    return true;
+    /* for whom nothing is forbidden, this is all */
+    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
+    return likely(call->session->free_pass == generation) || acl_permits(call);
 }
 
 uint32_t call_effective_flags(const struct call *call)
@@ -346,13 +345,23 @@ void call_run_handler(struct call *call)
         tracking_remember(call);
 }
 
-/* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
-static void run_with_shards(struct call *call, struct shard *only)
+/* Runs the handler and counts the call; see call_run_with_shards. */
+static ALWAYS_INLINE void run_handler(struct call *call, struct shard *only, bool has_keys)
 {
-    if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
-        room_run(call, only);
+    struct command_stats *stats = command_stats_of(call);
+    unsigned gates = atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATES_AROUND_CALLS;
+    if (likely(gates == 0) && likely(!command_stats_is_due(stats)) && likely(command_is_brief(call->argv, call->argc)))
+        call_run_with_shards(call, only, has_keys);
     else
-        call_run_handler(call);
+        observe_run(call, stats, gates, only, has_keys);
+    stat_add(&stats->calls, 1);
+    if (unlikely(call->failed))
+        stat_add(&stats->failed, 1);
+}
+
+static void run_without_keys(struct call *call)
+{
+    run_handler(call, NULL, false);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
@@ -360,7 +369,7 @@ static void run_with_keys(struct call *call, size_t key_count)
     shard_set_clear(call->executor);
     add_shards(call, key_count);
     shard_set_lock(call->executor);
-    run_with_shards(call, NULL);
+    run_handler(call, NULL, true);
     shard_set_unlock(call->executor);
 }
 
@@ -371,7 +380,7 @@ static void run_general(struct call *call)
     if (!hash_keys(call, &key_count))
         reply_no_memory(call);
     else if (key_count == 0)
-        call_run_handler(call);
+        run_without_keys(call);
     else
         run_with_keys(call, key_count);
     executor_give_back_room(call->executor);
@@ -386,7 +395,7 @@ static void run_single(struct call *call, const struct request *request)
     call->first_hash = request->hash;
     call->key_hashes = &call->first_hash;
     ks_lock(ks, shard);
-    run_with_shards(call, shard);
+    run_handler(call, shard, true);
     ks_unlock(ks, shard);
 }
 
@@ -403,12 +412,12 @@ static void run_locked(struct call *call, const struct request *request)
         run_single(call, request);
     } else if (command->flags & CMD_ALL_SHARDS) {
         ks_lock_all(&call->engine->keyspace);
-        call_run_handler(call);
+        run_without_keys(call);
         ks_unlock_all(&call->engine->keyspace);
     } else if (command->keys != NULL) {
         run_general(call);
     } else {
-        call_run_handler(call);
+        run_without_keys(call);
     }
 }
 
@@ -416,10 +425,9 @@ void call_run_nested(struct call *call)
 {
     size_t key_count;
     if (hash_keys(call, &key_count))
-        run_with_shards(call, NULL);
+        run_handler(call, NULL, true);
     else
         reply_no_memory(call);
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 static void note_use(struct session *session, const struct call *call)
@@ -436,7 +444,6 @@ static void run_call(struct call *call, const struct request *request)
     note_use(call->session, call);
     run_locked(call, request);
     assert(guard_is_clear());
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 /* A request that is refused spoils the transaction that it was meant for; a refused EXEC ends it. */
@@ -446,7 +453,8 @@ static void refuse(struct call *call)
         transaction_drop(call->session);
     else
         transaction_spoil(call->session);
-    stat_add(&call->executor->stats.unexpected_errors, 1);
+    if (call->command != NULL)
+        stat_add(&command_stats_of(call)->rejected, 1);
 }
 
 /* In RESP2 a client with subscriptions can't tell a reply from a message, and so may say little. */
@@ -477,6 +485,10 @@ static bool is_in_place(struct call *call)
     }
     if (is_deaf_to(call)) {
         refuse_subscriber(call);
+        return false;
+    }
+    if ((call->session->modes & MODE_MONITORS) && (call_flags(call) & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE))) {
+        reply_error(call, "ERR Replica can't interact with the keyspace");
         return false;
     }
     return true;
@@ -532,6 +544,8 @@ static void conclude(const struct call *call)
         follow_client_reply(session);
     if (modes & MODE_TRACKING)
         tracking_conclude(call);
+    if (modes & MODE_SUBSCRIBED)
+        acl_conclude(session);
     if (modes & MODES_LISTENING)
         inbox_settle(session);
     if (modes & MODE_LEAVES)

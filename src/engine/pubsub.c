@@ -451,3 +451,52 @@ void pubsub_visit(struct larder *engine, enum topic_kind kind, void (*visit)(voi
         lock_give(&stripe->lock);
     }
 }
+
+struct visiting_subscriptions {
+    pubsub_subscription_fn *visit;
+    void *context;
+};
+
+/* The topic's table is locked. */
+static void visit_subscriptions(void *context, void *item)
+{
+    const struct visiting_subscriptions *visiting = context;
+    const struct topic *topic = item;
+    for (const struct list *link = topic->subscriptions.next; link != &topic->subscriptions; link = link->next) {
+        struct session *session = CONTAINER_OF(link, struct subscription, in_topic)->session;
+        visiting->visit(visiting->context, session, topic->kind, blob_bytes(topic->name));
+    }
+}
+
+static void visit_table(const struct topic_table *table, struct visiting_subscriptions *visiting)
+{
+    uint64_t cursor = 0;
+    do {
+        cursor = ht_scan(&table->topics, cursor, visit_subscriptions, visiting);
+    } while (cursor != 0);
+}
+
+void pubsub_visit_subscriptions(struct larder *engine, pubsub_subscription_fn *visit, void *context)
+{
+    struct visiting_subscriptions visiting = {.visit = visit, .context = context};
+    struct pubsub *pubsub = &engine->pubsub;
+    for (size_t i = 0; i < PUBSUB_STRIPES; i++) {
+        lock_take(&pubsub->stripes[i].lock);
+        visit_table(&pubsub->stripes[i].table, &visiting);
+        lock_give(&pubsub->stripes[i].lock);
+    }
+    rwlock_take_read(&pubsub->patterns_lock);
+    visit_table(&pubsub->patterns, &visiting);
+    rwlock_give(&pubsub->patterns_lock);
+}
+
+void pubsub_visit_own(struct session *session, pubsub_subscription_fn *visit, void *context)
+{
+    for (enum topic_kind kind = 0; session->subscriptions != NULL && kind < TOPIC_KINDS; kind++) {
+        const struct list *head = &session->subscriptions->by_kind[kind];
+        for (const struct list *link = head->next; link != head; link = link->next) {
+            const struct topic *topic = CONTAINER_OF(link, struct subscription, in_session)->topic;
+            visit(context, session, kind, blob_bytes(topic->name));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/monitor.h"
 #include "engine/tracking.h"
 #include "engine/transaction.h"
 
@@ -43,16 +44,6 @@ void session_set_client_reply(struct session *session, enum client_reply mode)
     choose_encoder(session);
 }
 
-static bool is_password_required(struct larder *engine)
-{
-    return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
-}
-
-bool session_is_permitted(const struct session *session)
-{
-    return session->is_authenticated || !is_password_required(session->engine);
-}
-
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
                   const struct reply_encoder *const *encoders, struct out_pool *pool)
 {
@@ -65,14 +56,15 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session->created_ms = clock_now_us(&engine->clock) / 1000;
     session->fd = -1;
     session->is_local = true;
-    session->is_authenticated = !is_password_required(engine);
     atomic_init(&session->last_use_ms, session->created_ms);
     out_init(&session->out, pool);
     session->out.ceiling = transport->is_network ? SESSION_OUTPUT_CEILING : 0;
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
+    list_init(&session->in_monitors);
     atomic_init(&session->queued, -1);
+    acl_enter(session);
 }
 
 void session_register(struct session *session)
@@ -87,6 +79,7 @@ void session_register(struct session *session)
 void session_close(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
@@ -96,6 +89,7 @@ void session_close(struct session *session)
     }
     lock_give(&registry->lock);
     tracking_close(session);
+    acl_leave(session);
     inbox_clear(&session->inbox);
     out_clear(&session->out);
     mem_free(session->name);
@@ -124,13 +118,14 @@ bool session_set_text(struct session *session, char **field, bytes text)
 void session_reset(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
     tracking_turn_off(session);
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
     session_set_client_reply(session, CLIENT_REPLY_ON);
-    session->is_authenticated = !is_password_required(session->engine);
+    acl_enter(session);
     session_set_protocol(session, 2);
     bool is_cleared = session_set_text(session, &session->name, (bytes){NULL, 0});
     assert(is_cleared); /* it takes no memory */

@@ -72,7 +72,7 @@ static bool deliver(const struct tracker *tracker, struct frame frame, bool is_c
         return true;
     if (frame.text != NULL)
         return inbox_deliver(session, frame);
-    inbox_fail(session);
+    inbox_condemn(session);
     return false;
 }
 

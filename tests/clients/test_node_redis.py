@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import certificates
+
 SOURCE = Path(__file__).parent / "node"
 PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
 RESP3_PROGRAM = "client_side_cache.mjs"
@@ -18,7 +20,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", *PROGRAMS, RESP3_PROGRAM):
+    for name in ("package.json", "options.mjs", *PROGRAMS, RESP3_PROGRAM):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -38,9 +40,13 @@ def installed(tmp_path_factory):
 
 
 def run(server, transport, folder, program, *arguments):
-    where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
+    where, *files = {
+        "tcp": lambda: [f"redis://127.0.0.1:{server.port}"],
+        "unix": lambda: [server.unix_path],
+        "tls": lambda: [f"rediss://localhost:{server.tls_port}", *certificates().paths_of_client()],
+    }[transport]()
     result = subprocess.run(
-        ["node", program, where, *arguments],
+        ["node", program, where, *arguments, *files],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -51,7 +57,6 @@ def run(server, transport, folder, program, *arguments):
 
 
 @pytest.mark.parametrize("protocol", ["2", "3"])
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_promise_holds(server, installed, transport, protocol, program):
     run(server, transport, installed, program, protocol)

@@ -123,6 +123,52 @@ def test_names_may_be_long_and_hold_any_bytes(server, notified):
         assert events(listener, 2) == [(b"__keyspace@0__:" + name, b"set"), (b"__keyevent@0__:set", name)]
 
 
+@pytest.mark.larder_only("PREFIX is Larder's own")
+def test_prefix_commands_tell_of_each_key(server, notified):
+    r = server.client()
+    r.mset({"p:1": 1, "p:2": 2, "q": 3})
+    notified("EA")
+    listener = listen(server, "__keyevent*")
+    for words, names in (
+        (("INCR", "p:"), (b"incrby",)),
+        (("DECR", "p:", "BY", "2"), (b"incrby",)),
+        (("SET", "p:", "1"), (b"set",)),
+        (("SET", "p:", "1", "EX", "100"), (b"set", b"expire")),
+        (("PERSIST", "p:"), (b"persist",)),
+        (("PERSIST", "p:"), ()),
+        (("EXPIRE", "p:", "100"), (b"expire",)),
+        (("DEL", "p:"), (b"del",)),
+    ):
+        assert r.execute_command("PREFIX", *words) == (2 if names else 0)
+        assert events(listener, 2 * len(names)) == [
+            (b"__keyevent@0__:" + name, key) for key in (b"p:1", b"p:2") for name in names
+        ]
+    assert_nothing_waits(listener)
+
+
+def test_evicted_keys_tell_of_it(server, notified):
+    """Among the events of the command that needs the room."""
+    connection = server.raw()
+    notified("Ee$")
+    listener = listen(server, "__keyevent*")
+    try:
+        connection.command("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+        for number in range(50):
+            connection.command("SET", f"k{number}", "x" * 100_000)
+        used = int(server.client().info("memory")["used_memory"])
+        connection.command("CONFIG", "SET", "maxmemory", used)
+        for number in range(50, 70):
+            assert connection.command("SET", f"k{number}", "x" * 100_000) == b"+OK\r\n"
+    finally:
+        connection.command("CONFIG", "SET", "maxmemory", 0)
+        connection.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    left = int(connection.ask("DBSIZE")[1])
+    seen = events(listener, 70 + 70 - left)
+    evicted = [name for channel, name in seen if channel.endswith(b"evicted")]
+    assert len(evicted) == 70 - left > 0
+    assert_nothing_waits(listener)
+
+
 def test_events_of_a_key_come_in_the_order_in_which_they_happened(server, notified):
     """Clients on all threads count one number up; who listens sees as many events, and keys by turns where each client
     has its own."""

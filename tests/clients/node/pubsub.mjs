@@ -1,16 +1,11 @@
 // Publish and subscribe with node-redis, and keyspace notifications.
-// Usage: node pubsub.mjs <url or unix socket path> <2|3>. Ends with status 0 and prints "ok" when every promise held.
+// Usage: node pubsub.mjs, with the words of options.mjs. Ends with status 0 and prints "ok" when every promise held.
 
 import assert from "node:assert/strict";
 import { createClient } from "redis";
+import { clientOptions, protocol } from "./options.mjs";
 
-const [where, protocol] = process.argv.slice(2);
-const options = { RESP: Number(protocol), socket: { reconnectStrategy: false } };
-if (where.startsWith("redis://"))
-  options.url = where;
-else
-  options.socket.path = where;
-
+const options = clientOptions();
 const publisher = createClient(options);
 const listener = createClient(options);
 for (const client of [publisher, listener])
