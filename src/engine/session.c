@@ -173,7 +173,8 @@ static size_t larger(size_t a, size_t b)
 
 struct session_figures session_measure(struct session_registry *registry)
 {
-    struct session_figures figures = {0};
+    const struct larder *engine = CONTAINER_OF(registry, struct larder, sessions);
+    struct session_figures figures = {.memory = tracking_bytes(engine)};
     lock_take(&registry->lock);
     for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
         size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);

@@ -171,7 +171,7 @@ size_t session_memory(const struct session *session);
 /* All clients together. */
 struct session_figures {
     size_t count;
-    size_t memory;     /* bytes */
+    size_t memory;     /* bytes, of what tracking clients have read too */
     size_t max_input;  /* bytes of the largest input buffer */
     size_t max_output; /* bytes of output waiting for the slowest reader */
     size_t watching;   /* clients that watch a key */

@@ -81,7 +81,7 @@ MUST_USE bool tracking_init(struct larder *engine);
 void tracking_free(struct larder *engine);
 /* How many keys the tables may hold together; 0: any number. Any thread. */
 void tracking_set_limit(struct larder *engine, long long max_keys);
-/* Memory of the tables. Any thread. */
+/* Memory of the tables, about. Any thread. */
 size_t tracking_bytes(const struct larder *engine);
 /* All shards locked; for tests: asserts every invariant of the tables. */
 void tracking_check(struct larder *engine);

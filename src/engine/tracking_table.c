@@ -114,7 +114,8 @@ static bool is_over_limit(const struct tracking *tracking)
 
 size_t tracking_bytes(const struct larder *engine)
 {
-    return get(&engine->tracking.bytes);
+    const size_t slot_bytes = sizeof(struct ht_bucket) / HT_GROW_LOAD;
+    return get(&engine->tracking.bytes) + get(&engine->tracking.keys) * slot_bytes;
 }
 
 /* ---- Readers of a key ---- */

@@ -518,3 +518,18 @@ def test_a_killed_client_is_told_nothing_more(reader, writer):
     writer.ask("SET", "k", "1")
     with pytest.raises((Closed, OSError)):
         reader.sync()
+
+
+@pytest.mark.larder_only("Redis counts it elsewhere")
+def test_what_is_remembered_counts_as_memory_of_clients(connect, writer):
+    def memory():
+        text = writer.ask("INFO", "memory")[1].decode()
+        return {name: int(text.split(f"\r\n{name}:")[1].split("\r\n")[0]) for name in ("used_memory", "mem_clients_normal")}
+
+    reader = connect()
+    reader.ask("CLIENT", "TRACKING", "ON")
+    before = memory()
+    reader.ask("MGET", *[f"key:{number:050}" for number in range(2000)])
+    after = memory()
+    assert after["mem_clients_normal"] - before["mem_clients_normal"] > 2000 * 60
+    assert after["used_memory"] - before["used_memory"] > 2000 * 60
