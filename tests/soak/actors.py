@@ -1,9 +1,9 @@
-"""The soak's actors: each plays one kind of client, on connections that come and go, against Redis's documented behaviour.
+"""The soak's actors: each plays one kind of client, on connections that come and go, as Redis is documented.
 
-An actor says which commands it needs; it plays wherever the server has them. It may lose its connection at any moment (others
-kill clients, limits are changed) and then begins anew. What may never happen is a malformed reply, a silent server, an error
-that nothing explains, or a broken promise of the actor's own (a value that was not written, half a transaction, messages out
-of order, ...).
+An actor says which commands it needs; it plays wherever the server has them. It may lose its connection at any moment
+(others kill clients, limits are changed) and then begins anew. What may never happen is a malformed reply, a silent
+server, an error that nothing explains, or a broken promise of the actor's own (a value that was not written, half a
+transaction, messages out of order, ...).
 """
 
 import itertools
@@ -158,7 +158,7 @@ class Owner(Actor):
 
 
 class Twins(Actor):
-    """Writes groups of keys in one transaction, all the same value; whoever reads a group never sees two values in it."""
+    """Writes groups of keys in one transaction, all the same value; who reads a group never sees two values in it."""
 
     needs = ("MULTI", "EXEC", "DISCARD")
     count = 3

@@ -1,9 +1,9 @@
 """The soak: a server with everything going on at once, and what must hold at its end.
 
-A Soak starts a target (larder-server, or the embedding program of host.c), lets actors (actors.py) loose on it from many
-threads until its time is over, and then checks that nothing is left behind: no session, watch, subscription, tracked key,
-delivery or memory. Actors are told apart by name; one whose commands the server does not know is reported as missing.
-Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
+A Soak starts a target (larder-server, or the embedding program of host.c), lets actors (actors.py) loose on it from
+many threads until its time is over, and then checks that nothing is left behind: no session, watch, subscription,
+tracked key, delivery or memory. Actors are told apart by name; one whose commands the server does not know is reported
+as missing. Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
 """
 
 import collections
@@ -336,7 +336,7 @@ class Soak:
         return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
 
     def settle(self, tidy_up):
-        """Everybody has gone: takes back what actors changed, empties the databases, and waits until nothing is left."""
+        """Everybody has gone: takes back what actors changed, empties the databases, waits until nothing is left."""
         with self.connect("tcp").raw as connection:
             for words in [("CLIENT", "UNPAUSE"), *tidy_up, ("FLUSHALL",)]:
                 reply = connection.ask(*words)
