@@ -96,9 +96,9 @@ typedef struct larder_reply {
     size_t count;
 } larder_reply;
 
-/* A session: what a client connection is to a server (database, protocol, name), without a connection. Authenticated
-   from the start, speaking RESP3. NULL when memory has run out, or the engine is a single-threaded one that is being
-   served. */
+/* A session: what a client connection is to a server (database, protocol, name), without a connection. It speaks
+   RESP3, and may do everything, whatever the ACL says, until it logs in as a user (AUTH); RESET undoes that. NULL when
+   memory has run out, or the engine is a single-threaded one that is being served. */
 LARDER_API larder_session *larder_session_open(larder *engine);
 LARDER_API void larder_session_close(larder_session *session);
 
@@ -158,11 +158,12 @@ typedef struct larder_serve_options {
     size_t workers;         /* threads; 0: as many as the engine was opened for */
 } larder_serve_options;
 
-/* Starts listeners and workers. `options` may be NULL. 0 when it serves; -1 with a message in `error`. */
+/* Starts listeners and workers. `options` may be NULL. TLS is served too if larder_options.config, or CONFIG SET, named a
+   tls-port. 0 when it serves; -1 with a message in `error`. */
 LARDER_API int larder_serve(larder *engine, const larder_serve_options *options, char *error, size_t error_size);
 /* Closes listeners and connections and joins every thread that larder_serve started. The data stays. */
 LARDER_API void larder_stop(larder *engine);
-/* The TCP port being served, 0 when there is none. */
+/* The TCP port being served without TLS, 0 when there is none. */
 LARDER_API int larder_port(larder *engine);
 
 /* ---- Time ---- */

@@ -2,10 +2,11 @@
 """Runs every test and ends with one line: N passed, N failed, N skipped.
 
 What runs: the unit tests under the address and undefined-behaviour sanitizers and under the thread sanitizer; the
-black-box tests (integration, differential, clients) against the release build and against both sanitized builds; the
-installed library with an outside program; each fuzzer for a short while on its stored corpus. Arguments name the stages to
-run instead of all: unit, blackbox, install, fuzz. The stage soak is run only when it is named, as the black-box tests have a
-short one: SOAK_SECONDS (default 600) in each of SOAK_BUILDS (default: release asan tsan).
+black-box tests (integration, differential, clients) against the release build and against both sanitized builds; a part of
+them against a build without the optional libraries; the installed library with an outside program; each fuzzer for a short
+while on its stored corpus. Arguments name the stages to run instead of all: unit, blackbox, bare, install, fuzz. The stage
+soak is run only when it is named, as the black-box tests have a short one: SOAK_SECONDS (default 600) in each of SOAK_BUILDS
+(default: release asan tsan).
 """
 
 import os
@@ -104,8 +105,9 @@ def unit_stage(tally):
 def start_pytest(name, *arguments):
     """pytest against one build, its output in a file."""
     environment = os.environ | SANITIZER_OPTIONS | {"LARDER_SERVER": str(BUILD / name / "larder-server")}
-    if name != "release":
+    if name in ("asan", "tsan"):
         environment["LARDER_SANITIZED"] = "1"
+    RESULTS.mkdir(parents=True, exist_ok=True)
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     log = open(RESULTS / f"{name}.log", "w", encoding="utf-8")
@@ -131,13 +133,21 @@ def blackbox_stage(tally):
             finish_pytest(tally, "black-box tests", *started)
 
 
+def bare_stage(tally):
+    """What does not need an optional library works without all of them."""
+    build("bare")
+    print("== black-box tests, without optional libraries", flush=True)
+    names = ("test_tls_absent", "test_connection", "test_config", "test_info", "test_lifecycle")
+    started = start_pytest("bare", *[ROOT / f"tests/integration/{name}.py" for name in names])
+    finish_pytest(tally, "black-box tests", *started)
+
+
 def soak_stage(tally):
     """One build after the other: each has the machine to itself."""
     seconds = os.environ.get("SOAK_SECONDS", "600")
     for name in os.environ.get("SOAK_BUILDS", "release asan tsan").split():
         print(f"== soak, {name}, {seconds} s", flush=True)
-        started = start_pytest(name, ROOT / "tests/soak", "--soak-seconds", seconds)
-        finish_pytest(tally, "soak", *started)
+        finish_pytest(tally, "soak", *start_pytest(name, ROOT / "tests/soak", "--soak-seconds", seconds))
 
 
 def install_stage(tally):
@@ -175,7 +185,13 @@ def fuzz_stage(tally):
     tally.add("fuzzers", run("tools/fuzz.sh", FUZZ_SECONDS) == 0)
 
 
-STAGES = {"unit": unit_stage, "blackbox": blackbox_stage, "install": install_stage, "fuzz": fuzz_stage}
+STAGES = {
+    "unit": unit_stage,
+    "blackbox": blackbox_stage,
+    "bare": bare_stage,
+    "install": install_stage,
+    "fuzz": fuzz_stage,
+}
 NAMED_STAGES = STAGES | {"soak": soak_stage}
 
 
@@ -187,7 +203,6 @@ def main():
     build("release", "asan", "tsan")
     set_up_python()
     tally = Tally()
-    RESULTS.mkdir(parents=True, exist_ok=True)
     for name in wanted:
         NAMED_STAGES[name](tally)
     for failure in tally.failures:

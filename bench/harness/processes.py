@@ -53,6 +53,12 @@ def resident_bytes(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Connection:
     """A minimal RESP2 client for the few commands that the harness itself needs."""
 
@@ -103,15 +109,29 @@ class Connection:
         return [self._reply() for _ in commands]
 
 
+def make_certificate(folder):
+    """Writes a key and a certificate for it into the folder; returns the options that make a server use them."""
+    certificate, key = pathlib.Path(folder, "server.crt"), pathlib.Path(folder, "server.key")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-subj", "/CN=bench", "-days", "2", "-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"cannot make a certificate: {error}") from error
+    return ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+
+
 class Server:
     """A server process under test; use it with `with`."""
 
-    def __init__(self, name, program, cores, options=(), uses_unix_socket=False):
+    def __init__(self, name, program, cores, options=(), uses_unix_socket=False, tls_options=()):
         self.name = name
         self.program = program
         self.cores = cores
         self.options = list(options)
         self.uses_unix_socket = uses_unix_socket
+        self.tls_options = list(tls_options)  # not empty: the generator comes over TLS
+        self.tls_port = None
         self.process = None
         self.folder = None
         self.address = None  # (host, port) or the path of a Unix socket
@@ -147,6 +167,8 @@ class Server:
 
     def generator_address(self):
         """The options that lead the load generator here."""
+        if self.tls_options:
+            return ["--host", "127.0.0.1", "--port", str(self.tls_port), "--tls"]
         if self.uses_unix_socket:
             return ["--unix", self.address]
         return ["--host", self.address[0], "--port", str(self.address[1])]
@@ -160,10 +182,11 @@ class Server:
             self.address = os.path.join(self.folder.name, "socket")
             port, extra = 0, ["--unixsocket", self.address]
         else:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.address = probe.getsockname()
+            self.address = ("127.0.0.1", free_port())
             port, extra = self.address[1], []
+        if self.tls_options:
+            self.tls_port = free_port()
+            extra += ["--tls-port", str(self.tls_port), *self.tls_options]
         command = ["taskset", "-c", self.cores, self.program, "--save", "", "--appendonly", "no",
                    "--bind", "127.0.0.1", "--port", str(port), *extra, *self.options]
         with open(os.path.join(self.folder.name, "log"), "wb") as log:

@@ -94,6 +94,7 @@ static void run_all(larder_connection *self)
         input->args.count = 0;
         input->state = (struct resp_state){0};
     }
+    executor_settle(&self->executor);
     resp_args_rebase(&input->args, input->data + consumed, input->data);
     input_consume(&self->input, consumed);
 }
@@ -109,8 +110,9 @@ static void catch_up(larder_connection *self)
     }
     if (self->is_closed) {
         pubsub_unsubscribe_all(session);
+        tracking_turn_off(session);
         inbox_clear(&session->inbox);
-    } else if (session->modes & MODES_LISTENING) {
+    } else if (session_modes(session) & MODES_LISTENING) {
         inbox_drain(session, OUTPUT_STEP);
         atomic_store_explicit(&session->out_bytes, session->out.owned_bytes, memory_order_relaxed);
     }

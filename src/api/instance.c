@@ -2,7 +2,9 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
+#include "commands/client.h"
 #include "commands/commands.h"
+#include "engine/acl_file.h"
 #include "engine/config_file.h"
 
 #include <stdio.h>
@@ -60,15 +62,28 @@ static bool configure(struct config *config, const larder_options *options, stru
         return false;
     config->check_rename = command_rename;
     config->check_rename_context = &table;
+    config->check_user = acl_check_user_line;
+    config->check_user_context = &table;
     struct cfg_file_error file_error;
     bool is_loaded = cfg_file_load_text(config, &source, &file_error);
     config->check_rename = NULL;
+    config->check_user = NULL;
     command_table_free(&table);
     if (is_loaded)
         return cfg_check(config, error);
     snprintf(error->text, sizeof(error->text), "options.config, line %zu: %.*s", file_error.line_number,
              (int)sizeof(error->text) - 64, file_error.reason);
     return false;
+}
+
+static bool start_users(struct larder *engine, char *error, size_t error_size)
+{
+    struct text reason = {0};
+    bool is_started = acl_start(engine, &reason);
+    if (!is_started)
+        say(error, error_size, reason.at != NULL ? reason.at : "out of memory");
+    text_free(&reason);
+    return is_started;
 }
 
 static bool set_up(struct instance *instance, const larder_options *options, char *error, size_t error_size)
@@ -81,13 +96,18 @@ static bool set_up(struct instance *instance, const larder_options *options, cha
     struct engine_options engine_options = {
         .threads = instance->threads,
         .families = command_families,
+        .describe_client = client_describe,
         .log = options->log,
         .log_context = options->log_context,
     };
     if (configure(&instance->config, options, &cfg_error) &&
-        engine_init(&instance->engine, &engine_options, &instance->config))
-        return true;
-    say(error, error_size, cfg_error.text);
+        engine_init(&instance->engine, &engine_options, &instance->config)) {
+        if (start_users(&instance->engine, error, error_size))
+            return true;
+        engine_free(&instance->engine);
+    } else {
+        say(error, error_size, cfg_error.text);
+    }
     cfg_free(&instance->config);
     return false;
 }
@@ -153,11 +173,10 @@ static struct net *start(struct instance *instance, const larder_serve_options *
     size_t workers =
         options->workers > 0 && options->workers < instance->threads ? options->workers : instance->threads;
     struct net_options net_options = {.workers = workers, .any_port = options->port == 0};
-    char reason[LISTENER_ERROR_SIZE];
-    int failed_port;
-    struct net *net = net_start(&instance->engine, &net_options, &failed_port, reason);
+    struct net_failure failure;
+    struct net *net = net_start(&instance->engine, &net_options, &failure);
     if (net == NULL)
-        say(error, error_size, reason);
+        say(error, error_size, failure.reason);
     return net;
 }
 

@@ -44,7 +44,6 @@ larder_session *larder_session_open(larder *engine)
     lock_init(&self->wake_lock);
     session_open(&self->session, engine, &in_process_transport, resp_encoders, &self->pool);
     self->session.executor = &self->executor;
-    self->session.is_authenticated = true;
     session_set_protocol(&self->session, 3);
     session_register(&self->session);
     return self;
@@ -81,6 +80,7 @@ static bool run(larder_session *self, const bytes *argv, size_t argc)
     enum run_result result = request_run(session, &request);
     assert(result == RUN_DONE); /* only network clients are held back */
     (void)result;
+    executor_settle(&self->executor);
     return !session->out.failed;
 }
 
@@ -163,10 +163,12 @@ void larder_session_on_push(larder_session *self, void (*wake)(void *context), v
         wake(context);
 }
 
-/* The program let too much pile up: where a client would be disconnected, a session loses its subscriptions. */
+/* The program let too much pile up: where a client would be disconnected, a session loses its subscriptions, and
+   tracking is off. */
 static void give_up_listening(struct session *session)
 {
     pubsub_unsubscribe_all(session);
+    tracking_turn_off(session);
     inbox_clear(&session->inbox);
     session->modes &= ~(unsigned)MODE_LEAVES;
     atomic_store_explicit(&session->must_close, false, memory_order_relaxed);

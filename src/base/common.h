@@ -15,6 +15,9 @@
 #define assume(condition) assert(condition)
 #endif
 
+/* A function on the path of every request; and one for rare cases, which keeps its caller small. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
 

@@ -31,6 +31,16 @@ void mem_discard(void *at, size_t len);
 /* Gives unused pages back to the system where the allocator can. */
 void mem_trim(void);
 
+/* What the allocator knows of itself, of the whole process, in bytes; 0: it does not tell. */
+struct mem_figures {
+    size_t allocated; /* handed out */
+    size_t active;    /* taken from the system in order to be handed out */
+};
+struct mem_figures mem_measure(void);
+
+/* The allocator's own report for people, piece by piece; nothing where it has none. */
+void mem_report(void (*write)(const char *piece, void *context), void *context);
+
 /* Name and version of the allocator, for INFO: "mimalloc-2.0.9" or "libc". */
 const char *mem_allocator_name(void);
 
@@ -40,6 +50,8 @@ size_t mem_resident_bytes(void);
 #ifdef LARDER_TEST_HOOKS
 /* Unit tests only: on this thread, let the next `count` allocations pass and fail all later ones; -1 = never fail. */
 void mem_fail_after(long count);
+/* Bytes in all blocks that are allocated now, as mem_size counts them. */
+size_t mem_live_bytes(void);
 #endif
 
 #endif

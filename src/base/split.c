@@ -182,3 +182,14 @@ void split_append_quoted(struct text *text, bytes raw)
     }
     text_append_char(text, '"');
 }
+
+void split_append_word(struct text *text, bytes raw)
+{
+    bool is_plain = raw.len > 0;
+    for (size_t i = 0; i < raw.len; i++)
+        is_plain &= raw.at[i] > ' ' && raw.at[i] <= '~' && !strchr("\"'\\", raw.at[i]);
+    if (is_plain)
+        text_append(text, raw);
+    else
+        split_append_quoted(text, raw);
+}

@@ -27,6 +27,9 @@ void split_free(struct split *split);
 /* Appends `raw` in double quotes, so that split_line gives back the same bytes whatever they are. */
 void split_append_quoted(struct text *text, bytes raw);
 
+/* Appends `raw` as it is where that reads back as one word, else in quotes. */
+void split_append_word(struct text *text, bytes raw);
+
 /* White space as it separates words: blank, \t \n \v \f \r. */
 static inline bool split_is_space(char c)
 {

@@ -159,22 +159,35 @@ static bool type_argument(struct call *call, size_t argument, enum client_type *
     return false;
 }
 
-enum { FLAGS_SIZE = 5 };
+enum { FLAGS_SIZE = 16 };
 
+/* The letters that apply, in Redis's order. */
 static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
 {
-    char *at = flags;
-    if (pubsub_count_all(session) > 0)
-        *at++ = 'P';
-    if (session->is_unix)
-        *at++ = 'U';
-    if (atomic_load_explicit(&session->no_evict, memory_order_relaxed))
-        *at++ = 'e';
-    if (atomic_load_explicit(&session->no_touch, memory_order_relaxed))
-        *at++ = 'T';
-    if (at == flags)
-        *at++ = 'N';
-    *at = '\0';
+    unsigned modes = session_modes(session);
+    unsigned tracking = tracking_flags(session);
+    const struct {
+        bool applies;
+        char letter;
+    } letters[] = {
+        {atomic_load_explicit(&session->is_monitor, memory_order_relaxed), 'O'},
+        {pubsub_count_all(session) > 0, 'P'},
+        {modes & MODE_MULTI, 'x'},
+        {tracking & TRACKING_ON, 't'},
+        {tracking & TRACKING_BROKEN, 'R'},
+        {tracking & TRACKING_BCAST, 'B'},
+        {atomic_load_explicit(&session->is_touched, memory_order_relaxed), 'd'},
+        {session->is_unix, 'U'},
+        {atomic_load_explicit(&session->no_evict, memory_order_relaxed), 'e'},
+        {atomic_load_explicit(&session->no_touch, memory_order_relaxed), 'T'},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(letters); i++)
+        if (letters[i].applies)
+            flags[count++] = letters[i].letter;
+    if (count == 0)
+        flags[count++] = 'N';
+    flags[count] = '\0';
 }
 
 /* The name of the command that the session ran last. The two fields are written one after the other, so they are taken
@@ -197,6 +210,13 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
+/* Under the registry's lock. */
+static const char *user_name(const struct session *session)
+{
+    const struct acl_user *user = atomic_load_explicit(&session->user, memory_order_relaxed);
+    return user != NULL ? user->name.at : "(superuser)";
+}
+
 /* Appends one client's line; under the registry's lock. Arguments are slices of the input and replies go to the
    transport as they are, so what Redis counts for copies of them is 0. */
 static void describe(struct text *text, const struct session *session, int64_t now_ms)
@@ -215,13 +235,25 @@ static void describe(struct text *text, const struct session *session, int64_t n
                        flags, (unsigned)atomic_load_explicit(&session->db, memory_order_relaxed));
     text_append_format(
         text,
-        "sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
-        "omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+        "sub=%zu psub=%zu ssub=%zu multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu "
+        "omem=%zu tot-mem=%zu events=%s cmd=%s user=%s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
         pubsub_count(session, TOPIC_CHANNEL), pubsub_count(session, TOPIC_PATTERN),
-        pubsub_count(session, TOPIC_SHARD_CHANNEL), query, capacity > query ? capacity - query : 0,
+        pubsub_count(session, TOPIC_SHARD_CHANNEL), atomic_load_explicit(&session->queued, memory_order_relaxed), query,
+        capacity > query ? capacity - query : 0, atomic_load_explicit(&session->multi_bytes, memory_order_relaxed),
         atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, session_memory(session),
-        out_bytes > 0 ? "rw" : "r", command, atomic_load_explicit(&session->protocol, memory_order_relaxed),
-        or_empty(session->lib_name), or_empty(session->lib_version));
+        out_bytes > 0 ? "rw" : "r", command, user_name(session), (long long)tracking_redirection(session),
+        atomic_load_explicit(&session->protocol, memory_order_relaxed), or_empty(session->lib_name),
+        or_empty(session->lib_version));
+}
+
+void client_describe(struct text *text, const struct session *session, int64_t now_ms)
+{
+    struct lock *lock = &session->engine->sessions.lock;
+    lock_take(lock);
+    describe(text, session, now_ms);
+    lock_give(lock);
+    if (text->len > 0)
+        text->len--;
 }
 
 /* Replies a text and frees it. */
@@ -338,7 +370,9 @@ struct kill_filter {
     const bytes *address;
     const bytes *local_address;
     int64_t id;
+    int64_t age_s; /* the least */
     enum client_type type;
+    struct acl_user *user; /* a reference */
     bool skips_me;
 };
 
@@ -350,13 +384,27 @@ static bool id_argument(struct call *call, size_t argument, int64_t *id)
     return false;
 }
 
-/* Every client is the user `default`, so this filter lets all of them through or is refused. */
-static bool user_argument(struct call *call, size_t argument)
+static bool user_argument(struct call *call, size_t argument, struct acl_user **user)
 {
-    if (bytes_equal(ARG(argument), BYTES("default")))
+    acl_user_drop(*user);
+    *user = acl_find_user(call->engine, ARG(argument));
+    if (*user != NULL)
         return true;
     reply_error_format(call, "ERR No such user '%.*s'", (int)quoted_length(ARG(argument)), ARG(argument).at);
     return false;
+}
+
+/* As in Redis 7.4. */
+static bool age_argument(struct call *call, size_t argument, int64_t *age_s)
+{
+    const char *error = NULL;
+    if (!num_parse_int64(ARG(argument), age_s))
+        error = "ERR maxage is not an integer or out of range";
+    else if (*age_s <= 0)
+        error = "ERR maxage should be greater than 0";
+    if (error != NULL)
+        reply_error(call, error);
+    return error == NULL;
 }
 
 static bool skip_argument(struct call *call, size_t argument, bool *skips_me)
@@ -376,7 +424,9 @@ static bool parse_kill_option(struct call *call, size_t i, struct kill_filter *f
     if (call_is_word(call, i, "type"))
         return type_argument(call, i + 1, &filter->type);
     if (call_is_word(call, i, "user"))
-        return user_argument(call, i + 1);
+        return user_argument(call, i + 1, &filter->user);
+    if (call_is_word(call, i, "maxage"))
+        return age_argument(call, i + 1, &filter->age_s);
     if (call_is_word(call, i, "skipme"))
         return skip_argument(call, i + 1, &filter->skips_me);
     if (call_is_word(call, i, "addr")) {
@@ -405,13 +455,17 @@ static bool parse_kill(struct call *call, struct kill_filter *filter)
     return true;
 }
 
-static bool is_meant(const struct kill_filter *filter, const struct session *session)
+static bool is_meant(const struct kill_filter *filter, const struct session *session, int64_t now_ms)
 {
     if (filter->address != NULL && !bytes_equal(*filter->address, bytes_of(session->address)))
         return false;
     if (filter->local_address != NULL && !bytes_equal(*filter->local_address, bytes_of(session->local_address)))
         return false;
     if (filter->type != CLIENT_UNKNOWN && type_of(session) != filter->type)
+        return false;
+    if (filter->user != NULL && atomic_load_explicit(&session->user, memory_order_relaxed) != filter->user)
+        return false;
+    if ((now_ms - session->created_ms) / 1000 < filter->age_s)
         return false;
     return filter->id == 0 || (int64_t)session->id == filter->id;
 }
@@ -424,7 +478,7 @@ static int64_t kill_clients(struct call *call, const struct kill_filter *filter)
     lock_take(&registry->lock);
     for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
         bool is_me = session == call->session;
-        if (!is_meant(filter, session) || (is_me && filter->skips_me))
+        if (!is_meant(filter, session, call->now_ms) || (is_me && filter->skips_me))
             continue;
         killed++;
         if (is_me) {
@@ -452,6 +506,7 @@ void cmd_client_kill(struct call *call)
     }
     if (parse_kill(call, &filter))
         reply_integer(call, kill_clients(call, &filter));
+    acl_user_drop(filter.user);
 }
 
 /* CLIENT UNBLOCK client-id [TIMEOUT | ERROR]. No command blocks, so there is nobody to unblock: 0. */
@@ -544,8 +599,12 @@ void cmd_client_unpause(struct call *call)
 void cmd_client_help(struct call *call)
 {
     static const char *const lines[] = {
+        "CACHING (YES|NO)",
+        "    Let tracking remember what the next command reads, or not (OPTIN, OPTOUT).",
         "GETNAME",
         "    The name of this connection.",
+        "GETREDIR",
+        "    Which connection receives the invalidations instead of this one.",
         "ID",
         "    The number of this connection.",
         "INFO",
@@ -560,6 +619,8 @@ void cmd_client_help(struct call *call)
         "      have that number",
         "    * LADDR (<ip:port>|<unixsocket>:0)",
         "      arrived at that address of the server",
+        "    * MAXAGE <seconds>",
+        "      have been there for that long",
         "    * SKIPME (YES|NO)",
         "      leave this connection out (default: yes)",
         "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
@@ -580,6 +641,11 @@ void cmd_client_help(struct call *call)
         "    Say which client library this is.",
         "SETNAME <name>",
         "    Name this connection.",
+        "TRACKING (ON|OFF) [REDIRECT <client-id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Be told when keys change that this connection may have copies of.",
+        "TRACKINGINFO",
+        "    What this connection tracks, and how.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
         "    Make a waiting client go on.",
         "UNPAUSE",

@@ -52,6 +52,7 @@ static const struct command_argument kill_filters[] = {
      .display = "ip:port",
      .since = "6.2.0"},
     {.name = "skipme", .type = ARG_ONEOF, .flags = ARG_OPTIONAL, .token = "SKIPME", .arguments = yes_no},
+    {.name = "maxage", .type = ARG_INTEGER, .flags = ARG_OPTIONAL, .token = "MAXAGE", .since = "7.4.0"},
     {0},
 };
 static const struct command_argument kill_forms[] = {
@@ -115,10 +116,32 @@ static const struct command_argument setinfo_arguments[] = {
 };
 static const struct command_argument setname_arguments[] = {{.name = "connection-name", .type = ARG_STRING}, {0}};
 
+static const struct command_argument caching_arguments[] = {
+    {.name = "mode", .type = ARG_ONEOF, .arguments = yes_no},
+    {0},
+};
+static const struct command_argument tracking_arguments[] = {
+    {.name = "status", .type = ARG_ONEOF, .arguments = on_off},
+    {.name = "client-id", .type = ARG_INTEGER, .flags = ARG_OPTIONAL, .token = "REDIRECT"},
+    {.name = "prefix",
+     .type = ARG_STRING,
+     .flags = ARG_OPTIONAL | ARG_MULTIPLE | ARG_MULTIPLE_TOKEN,
+     .token = "PREFIX"},
+    {.name = "bcast", .type = ARG_PURE_TOKEN, .flags = ARG_OPTIONAL, .token = "BCAST"},
+    {.name = "optin", .type = ARG_PURE_TOKEN, .flags = ARG_OPTIONAL, .token = "OPTIN"},
+    {.name = "optout", .type = ARG_PURE_TOKEN, .flags = ARG_OPTIONAL, .token = "OPTOUT"},
+    {.name = "noloop", .type = ARG_PURE_TOKEN, .flags = ARG_OPTIONAL, .token = "NOLOOP"},
+    {0},
+};
+
 static const struct command_history kill_history[] = {
-    {"2.8.12", "The form with filters."}, {"2.8.12", "The filter `ID`."},
-    {"3.2.0", "The type `master`."},      {"5.0.0", "The type `replica`, of which `slave` remains another name."},
-    {"6.2.0", "The filter `LADDR`."},     {0},
+    {"2.8.12", "The form with filters."},
+    {"2.8.12", "The filter `ID`."},
+    {"3.2.0", "The type `master`."},
+    {"5.0.0", "The type `replica`, of which `slave` remains another name."},
+    {"6.2.0", "The filter `LADDR`."},
+    {"7.4.0", "The filter `MAXAGE`."},
+    {0},
 };
 static const struct command_history list_history[] = {
     {"2.8.12", "The field `id`."},
@@ -146,12 +169,33 @@ static const char *const all_nodes_tips[] = {"request_policy:all_nodes", "respon
 const struct command client_subcommands[] = {
     {
         CLIENT_ROW,
+        .name = "caching",
+        .run = cmd_client_caching,
+        .arity = 3,
+        .flags = ABOUT_ONESELF,
+        .summary = "Makes the next command an exception to what tracking remembers.",
+        .since = "6.0.0",
+        .complexity = "O(1)",
+        .arguments = caching_arguments,
+    },
+    {
+        CLIENT_ROW,
         .name = "getname",
         .run = cmd_client_getname,
         .arity = 2,
         .flags = ABOUT_ONESELF,
         .summary = "Tells the name of the connection.",
         .since = "2.6.9",
+        .complexity = "O(1)",
+    },
+    {
+        CLIENT_ROW,
+        .name = "getredir",
+        .run = cmd_client_getredir,
+        .arity = 2,
+        .flags = ABOUT_ONESELF,
+        .summary = "Tells which connection receives the invalidations instead.",
+        .since = "6.0.0",
         .complexity = "O(1)",
     },
     {
@@ -278,6 +322,27 @@ const struct command client_subcommands[] = {
         .since = "2.6.9",
         .complexity = "O(1)",
         .arguments = setname_arguments,
+    },
+    {
+        CLIENT_ROW,
+        .name = "tracking",
+        .run = cmd_client_tracking,
+        .arity = -3,
+        .flags = ABOUT_ONESELF,
+        .summary = "Has the server tell when keys change that the client may have copies of.",
+        .since = "6.0.0",
+        .complexity = "O(1), and O(log N) for each prefix where N is the number of them.",
+        .arguments = tracking_arguments,
+    },
+    {
+        CLIENT_ROW,
+        .name = "trackinginfo",
+        .run = cmd_client_trackinginfo,
+        .arity = 2,
+        .flags = ABOUT_ONESELF,
+        .summary = "Tells what the connection tracks, and how.",
+        .since = "6.2.0",
+        .complexity = "O(1)",
     },
     {
         CLIENT_ROW,

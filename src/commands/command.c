@@ -8,12 +8,7 @@ enum { FULL_NAME_SIZE = 128 };
 
 /* ---- Words for bits ---- */
 
-struct bit_name {
-    uint32_t bit;
-    const char *name;
-};
-
-static const struct bit_name flag_names[] = {
+static const struct command_bit_name flag_names[] = {
     {CMD_WRITE, "write"},
     {CMD_READONLY, "readonly"},
     {CMD_DENYOOM, "denyoom"},
@@ -34,7 +29,7 @@ static const struct bit_name flag_names[] = {
     {CMD_ALLOW_BUSY, "allow_busy"},
 };
 
-static const struct bit_name key_flag_names[] = {
+static const struct command_bit_name key_flag_names[] = {
     {KEY_RO, "RO"},
     {KEY_RW, "RW"},
     {KEY_OW, "OW"},
@@ -48,37 +43,13 @@ static const struct bit_name key_flag_names[] = {
     {KEY_VARIABLE_FLAGS, "variable_flags"},
 };
 
-static const struct bit_name argument_flag_names[] = {
+static const struct command_bit_name argument_flag_names[] = {
     {ARG_OPTIONAL, "optional"},
     {ARG_MULTIPLE, "multiple"},
     {ARG_MULTIPLE_TOKEN, "multiple_token"},
 };
 
-static const struct bit_name category_names[] = {
-    {ACL_KEYSPACE, "@keyspace"},
-    {ACL_READ, "@read"},
-    {ACL_WRITE, "@write"},
-    {ACL_SET, "@set"},
-    {ACL_SORTEDSET, "@sortedset"},
-    {ACL_LIST, "@list"},
-    {ACL_HASH, "@hash"},
-    {ACL_STRING, "@string"},
-    {ACL_BITMAP, "@bitmap"},
-    {ACL_HYPERLOGLOG, "@hyperloglog"},
-    {ACL_GEO, "@geo"},
-    {ACL_STREAM, "@stream"},
-    {ACL_PUBSUB, "@pubsub"},
-    {ACL_ADMIN, "@admin"},
-    {ACL_FAST, "@fast"},
-    {ACL_SLOW, "@slow"},
-    {ACL_BLOCKING, "@blocking"},
-    {ACL_DANGEROUS, "@dangerous"},
-    {ACL_CONNECTION, "@connection"},
-    {ACL_TRANSACTION, "@transaction"},
-    {ACL_SCRIPTING, "@scripting"},
-};
-
-static size_t count_bits(uint32_t bits, const struct bit_name *names, size_t name_count)
+static size_t count_bits(uint32_t bits, const struct command_bit_name *names, size_t name_count)
 {
     size_t count = 0;
     for (size_t i = 0; i < name_count; i++)
@@ -86,7 +57,7 @@ static size_t count_bits(uint32_t bits, const struct bit_name *names, size_t nam
     return count;
 }
 
-static void reply_bits(struct call *call, uint32_t bits, const struct bit_name *names, size_t name_count)
+static void reply_bits(struct call *call, uint32_t bits, const struct command_bit_name *names, size_t name_count)
 {
     for (size_t i = 0; i < name_count; i++)
         if (bits & names[i].bit)
@@ -130,17 +101,11 @@ static size_t count_subcommands(const struct command *command)
 /* The command of a name like "get" or "client|list"; found.command is NULL when there is none. */
 static struct found find_by_full_name(const struct call *call, bytes name)
 {
-    struct found found = {0};
-    const char *bar = name.len > 0 ? memchr(name.at, '|', name.len) : NULL;
-    bytes first = {name.at, bar != NULL ? (size_t)(bar - name.at) : name.len};
-    const struct command *command = command_find(&call->engine->commands, first);
-    if (bar == NULL || command == NULL) {
-        found.command = command;
-        return found;
-    }
-    found.container = command;
-    found.command = command_find_subcommand(command, (bytes){bar + 1, name.len - first.len - 1});
-    return found;
+    uint32_t number;
+    if (!command_find_full_name(&call->engine->commands, name, &number))
+        return (struct found){0};
+    const struct command_row *row = &call->engine->commands.rows[number];
+    return (struct found){row->container, row->command};
 }
 
 static void reply_full_name(struct call *call, struct found found)
@@ -304,7 +269,7 @@ static void reply_info(struct call *call, struct found found)
     reply_integer(call, range.first);
     reply_integer(call, range.last);
     reply_integer(call, range.step);
-    REPLY_BIT_SET(call, command_acl_categories(command), category_names);
+    REPLY_BIT_SET(call, command_acl_categories(command), command_category_names);
     reply_tips(call, command);
     reply_key_specs(call, command);
     reply_array(call, subcommands);
@@ -478,14 +443,6 @@ struct list_filter {
     bool by_module;    /* no command comes from a module */
 };
 
-static uint32_t category_by_name(bytes name)
-{
-    for (size_t i = 0; i < COUNT_OF(category_names); i++)
-        if (bytes_equal_nocase(name, bytes_of(category_names[i].name + 1)))
-            return category_names[i].bit;
-    return 0;
-}
-
 /* FILTERBY MODULE name | ACLCAT category | PATTERN pattern, or nothing. */
 static bool parse_list_filter(struct call *call, struct list_filter *filter)
 {
@@ -497,7 +454,7 @@ static bool parse_list_filter(struct call *call, struct list_filter *filter)
         filter->by_category = call_is_word(call, 3, "aclcat");
         filter->by_pattern = call_is_word(call, 3, "pattern");
         filter->pattern = ARG(4);
-        filter->category = category_by_name(ARG(4));
+        filter->category = command_category_by_name(ARG(4));
         if (filter->by_module || filter->by_category || filter->by_pattern)
             return true;
     }

@@ -5,6 +5,7 @@
 
 #include "engine/command.h"
 
+extern const struct command acl_commands[];
 extern const struct command string_commands[];
 extern const struct command key_commands[];
 extern const struct command database_commands[];
@@ -16,6 +17,8 @@ extern const struct command transaction_commands[];
 extern const struct command prefix_commands[];
 extern const struct command pubsub_commands[];
 extern const struct command server_commands[];
+extern const struct command slowlog_commands[];
+extern const struct command latency_commands[];
 extern const struct command config_commands[];
 extern const struct command command_commands[];
 

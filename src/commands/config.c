@@ -42,11 +42,23 @@ static void cmd_config_set(struct call *call)
         reply_error_format(call, "ERR %s", error.text);
 }
 
+/* Values of passwords and the like. */
+static bool hides_sensitive_value(const bytes *argv, size_t argc, size_t argument)
+{
+    (void)argc;
+    if (argument < 3 || argument % 2 == 0)
+        return false;
+    const struct cfg_row *row = cfg_lookup(argv[argument - 1]);
+    return row != NULL && cfg_is_sensitive(row);
+}
+
 /* CONFIG RESETSTAT: the counters of INFO begin anew. */
 static void cmd_config_resetstat(struct call *call)
 {
-    engine_reset_stats(call->engine);
-    reply_ok(call);
+    if (engine_reset_stats(call->engine))
+        reply_ok(call);
+    else
+        reply_no_memory(call);
 }
 
 /* CONFIG REWRITE: writes what was changed back into the file that the server was started with. */
@@ -141,6 +153,7 @@ static const struct command config_subcommands[] = {
     {
         .name = "set",
         .run = cmd_config_set,
+        .hides = hides_sensitive_value,
         .arity = -4,
         .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE,
         .tips = set_tips,

@@ -19,7 +19,8 @@ static void cmd_ping(struct call *call)
     const struct session *session = call->session;
     if (call->argc > 2)
         reply_arity_error(call);
-    else if ((session->modes & MODE_SUBSCRIBED) && atomic_load_explicit(&session->protocol, memory_order_relaxed) == 2)
+    else if ((session_modes(session) & MODE_SUBSCRIBED) &&
+             atomic_load_explicit(&session->protocol, memory_order_relaxed) == 2)
         reply_pong_message(call);
     else if (call->argc == 2)
         reply_bulk(call, ARG(1));
@@ -57,30 +58,30 @@ static void cmd_select(struct call *call)
     reply_ok(call);
 }
 
-/* Lets the session in, or replies why not. There is one user, `default`; without a password, any one opens. */
+/* Lets the session in as a user, or replies why not. */
 static bool authenticate(struct call *call, bytes user, bytes password)
 {
-    struct config *config = call->engine->config;
-    bool is_known = bytes_equal(user, BYTES("default"));
-    bool is_right =
-        cfg_text_is_empty(config, &config->requirepass) || cfg_text_equals(config, &config->requirepass, password);
-    if (!is_known || !is_right) {
-        reply_error(call, "WRONGPASS invalid username-password pair or user is disabled.");
-        return false;
-    }
-    call->session->is_authenticated = true;
-    return true;
+    if (acl_log_in(call, user, password))
+        return true;
+    reply_error(call, "WRONGPASS invalid username-password pair or user is disabled.");
+    return false;
+}
+
+static bool hides_all(const bytes *argv, size_t argc, size_t argument)
+{
+    (void)argv;
+    (void)argc;
+    return argument > 0;
 }
 
 /* AUTH [username] password */
 static void cmd_auth(struct call *call)
 {
-    struct config *config = call->engine->config;
     if (call->argc > 3) {
         reply_syntax_error(call);
         return;
     }
-    if (call->argc == 2 && cfg_text_is_empty(config, &config->requirepass)) {
+    if (call->argc == 2 && acl_is_open(call->engine)) {
         reply_error(call,
                     "ERR AUTH <password> called without any password configured for the default user. Are you sure "
                     "your configuration is correct?");
@@ -89,6 +90,21 @@ static void cmd_auth(struct call *call)
     bytes user = call->argc == 3 ? ARG(1) : BYTES("default");
     if (authenticate(call, user, ARG(call->argc - 1)))
         reply_ok(call);
+}
+
+/* The two words behind AUTH. */
+static bool hides_credentials(const bytes *argv, size_t argc, size_t argument)
+{
+    for (size_t i = 2; i < argc && i < argument; i++) {
+        if (bytes_equal_nocase(argv[i], BYTES("auth"))) {
+            if (argument <= i + 2)
+                return true;
+            i += 2;
+        } else if (bytes_equal_nocase(argv[i], BYTES("setname"))) {
+            i++;
+        }
+    }
+    return false;
 }
 
 struct hello_options {
@@ -160,7 +176,7 @@ static void cmd_hello(struct call *call)
         return;
     if (options.has_auth && !authenticate(call, options.user, options.password))
         return;
-    if (!session_is_permitted(call->session)) {
+    if (!acl_lets_in(call->session)) {
         reply_error(call,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
                     "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "
@@ -221,6 +237,7 @@ const struct command connection_commands[] = {
     {
         .name = "auth",
         .run = cmd_auth,
+        .hides = hides_all,
         .arity = -2,
         .flags = HANDSHAKE,
         .categories = ACL_CONNECTION,
@@ -255,6 +272,7 @@ const struct command connection_commands[] = {
     {
         .name = "hello",
         .run = cmd_hello,
+        .hides = hides_credentials,
         .arity = -1,
         .flags = HANDSHAKE,
         .categories = ACL_CONNECTION,

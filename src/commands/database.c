@@ -37,6 +37,7 @@ static void cmd_flushdb(struct call *call)
     if (!parse_flush_mode(call))
         return;
     call_changed_all(call, flush(call, call_db(call)));
+    call_databases_changed(call);
     reply_ok(call);
 }
 
@@ -49,6 +50,7 @@ static void cmd_flushall(struct call *call)
     for (size_t db = 0; db < call->engine->keyspace.db_count; db++)
         keys += flush(call, db);
     call_changed_all(call, keys);
+    call_databases_changed(call);
     reply_ok(call);
 }
 
@@ -80,6 +82,7 @@ static void cmd_swapdb(struct call *call)
             ks_swap(ks, &ks->shards[i], (size_t)a, (size_t)b);
     }
     call_changed_all(call, 1);
+    call_databases_changed(call);
     reply_ok(call);
 }
 

@@ -34,6 +34,30 @@ static unsigned long long stat(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* One line for each kind of socket that clients are served on. */
+static void append_listeners(struct info *info)
+{
+    struct larder *engine = info->engine;
+    int ports[] = {
+        atomic_load_explicit(&engine->tcp_port, memory_order_relaxed),
+        atomic_load_explicit(&engine->tls_port, memory_order_relaxed),
+    };
+    const char *names[] = {"tcp", "tls"};
+    size_t count = 0;
+    struct cfg_addresses bind;
+    if (ports[0] + ports[1] == 0 || !cfg_copy_bind(info->config, &bind))
+        return;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        if (ports[i] == 0)
+            continue;
+        text_append_format(&info->text, "listener%zu:name=%s", count++, names[i]);
+        for (size_t j = 0; j < bind.count; j++)
+            text_append_format(&info->text, ",bind=%s", bind.at[j].at);
+        text_append_format(&info->text, ",port=%d\r\n", ports[i]);
+    }
+    cfg_free_addresses(&bind);
+}
+
 static void write_server(struct info *info)
 {
     struct larder *engine = info->engine;
@@ -41,6 +65,9 @@ static void write_server(struct info *info)
     uname(&system);
     int64_t uptime_s = (info->now_ms - engine->opened_ms) / 1000;
     int hz = (int)CFG_READ(info->config, hz);
+    int port = atomic_load_explicit(&engine->tcp_port, memory_order_relaxed);
+    if (port == 0)
+        port = atomic_load_explicit(&engine->tls_port, memory_order_relaxed);
     text_append_format(&info->text,
                        "larder_version:" LARDER_VERSION "\r\n"
                        "redis_version:" LARDER_REDIS_VERSION "\r\n"
@@ -53,7 +80,8 @@ static void write_server(struct info *info)
 #ifdef __linux__
                        "multiplexing_api:epoll\r\n"
 #endif
-                       "atomicvar_api:c11-builtin\r\n",
+                       "atomicvar_api:c11-builtin\r\n"
+                       "tls_library:" LARDER_TLS "\r\n",
                        system.sysname, system.release, system.machine, sizeof(void *) * 8);
 #if defined(__GNUC__) && !defined(__clang__)
     text_append_format(&info->text, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
@@ -71,11 +99,12 @@ static void write_server(struct info *info)
                        "executable:%s\r\n"
                        "config_file:%s\r\n"
                        "io_threads_active:0\r\n",
-                       (long)getpid(), engine->run_id, engine->tcp_port, (long long)clock_now_us(&engine->clock),
+                       (long)getpid(), engine->run_id, port, (long long)clock_now_us(&engine->clock),
                        (long long)uptime_s, (long long)uptime_s / 86400, hz, hz,
                        (long long)(info->now_ms / 1000 & 0xffffff),
                        engine->host.executable != NULL ? engine->host.executable : "",
                        engine->host.config_file != NULL ? engine->host.config_file : "");
+    append_listeners(info);
 }
 
 static void write_clients(struct info *info)
@@ -88,7 +117,7 @@ static void write_clients(struct info *info)
                        "client_recent_max_input_buffer:%zu\r\n"
                        "client_recent_max_output_buffer:%zu\r\n"
                        "blocked_clients:0\r\n"
-                       "tracking_clients:0\r\n"
+                       "tracking_clients:%zu\r\n"
                        "pubsub_clients:%zu\r\n"
                        "watching_clients:%zu\r\n"
                        "clients_in_timeout_table:0\r\n"
@@ -96,8 +125,8 @@ static void write_clients(struct info *info)
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       clients.subscribed, clients.watching,
-                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
+                       atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed), clients.subscribed,
+                       clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */
@@ -132,6 +161,14 @@ static const char *policy_name(int policy)
     }
 }
 
+/* Two fields on how much larger one figure is than another, where both are known. */
+static void append_excess(struct info *info, const char *field, size_t larger, size_t smaller)
+{
+    if (larger > 0 && smaller > 0)
+        text_append_format(&info->text, "%s_ratio:%.2f\r\n%s_bytes:%lld\r\n", field, memory_ratio(larger, smaller),
+                           field, (long long)memory_difference(larger, smaller));
+}
+
 static void write_memory(struct info *info)
 {
     struct memory_figures memory = memory_measure(info->engine);
@@ -151,8 +188,13 @@ static void write_memory(struct info *info)
                        "used_memory_startup:0\r\n"
                        "used_memory_dataset:%zu\r\n"
                        "used_memory_dataset_perc:%.2f%%\r\n",
-                       memory_peak_percent(&memory), memory.used - memory.entries, memory.entries,
+                       memory_peak_percent(&memory), memory.used - memory.parts.entries, memory.parts.entries,
                        memory_dataset_percent(&memory));
+    text_append_format(&info->text, "allocator_allocated:%zu\r\n", memory.allocated);
+    if (memory.active > 0)
+        text_append_format(&info->text, "allocator_active:%zu\r\n", memory.active);
+    if (memory.resident > 0)
+        text_append_format(&info->text, "allocator_resident:%zu\r\n", memory.resident);
     if (system_bytes > 0) {
         text_append_format(&info->text, "total_system_memory:%zu\r\n", system_bytes);
         append_human(info, "total_system_memory_human", (double)system_bytes);
@@ -173,11 +215,10 @@ static void write_memory(struct info *info)
     text_append_format(&info->text, "maxmemory:%llu\r\n", maxmemory);
     append_human(info, "maxmemory_human", (double)maxmemory);
     text_append_format(&info->text, "maxmemory_policy:%s\r\n", policy_name(CFG_READ(info->config, maxmemory_policy)));
-    if (memory.resident > 0)
-        text_append_format(&info->text,
-                           "mem_fragmentation_ratio:%.2f\r\n"
-                           "mem_fragmentation_bytes:%lld\r\n",
-                           memory_fragmentation(&memory), (long long)memory_fragmentation_bytes(&memory));
+    append_excess(info, "allocator_frag", memory.active, memory.allocated);
+    append_excess(info, "allocator_rss", memory.resident, memory.active);
+    append_excess(info, "rss_overhead", memory.resident, memory.resident);
+    append_excess(info, "mem_fragmentation", memory.resident, memory.used);
     text_append_format(&info->text,
                        "mem_not_counted_for_evict:0\r\n"
                        "mem_replication_backlog:0\r\n"
@@ -186,9 +227,16 @@ static void write_memory(struct info *info)
                        "mem_clients_normal:%zu\r\n"
                        "mem_cluster_links:0\r\n"
                        "mem_aof_buffer:0\r\n"
+                       "mem_prefix_index:%zu\r\n"
+                       "mem_eviction_queues:%zu\r\n"
+                       "mem_lazyfree_pending:%zu\r\n"
+                       "mem_hash_tables:%zu\r\n"
+                       "mem_statistics:%zu\r\n"
+                       "mem_logs:%zu\r\n"
                        "mem_allocator:%s\r\n"
                        "active_defrag_running:0\r\n",
-                       memory.clients, mem_allocator_name());
+                       memory.parts.clients, memory.parts.prefixes, memory.parts.eviction, memory.parts.flushed,
+                       memory.parts.tables, memory.parts.statistics, memory.parts.logs, mem_allocator_name());
 }
 
 static void write_persistence(struct info *info)
@@ -273,6 +321,7 @@ static void write_stats(struct info *info)
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
     struct rates rates = sampler_rates(&info->engine->sampler);
     const struct pubsub *pubsub = &info->engine->pubsub;
+    const struct tracking *tracking = &info->engine->tracking;
     struct ks_eviction_figures eviction = ks_measure_eviction(&info->engine->keyspace);
     int64_t total_exceeded_ms;
     int64_t exceeded_ms = room_exceeded_ms(&info->engine->room, &total_exceeded_ms);
@@ -299,9 +348,9 @@ static void write_stats(struct info *info)
                        "current_eviction_exceeded_time:%lld\r\n"
                        "keyspace_hits:%llu\r\n"
                        "keyspace_misses:%llu\r\n",
-                       stat(&stats.connections), stat(&stats.commands), rates.commands, stat(&stats.input_bytes),
-                       stat(&stats.output_bytes), rates.input_bytes / 1024, rates.output_bytes / 1024,
-                       stat(&stats.refused_connections), (unsigned long long)data.expired,
+                       stat(&stats.connections), (unsigned long long)command_stats_calls(info->engine), rates.commands,
+                       stat(&stats.input_bytes), stat(&stats.output_bytes), rates.input_bytes / 1024,
+                       rates.output_bytes / 1024, stat(&stats.refused_connections), (unsigned long long)data.expired,
                        (unsigned long long)count_evicted(&eviction), (long long)total_exceeded_ms,
                        (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
@@ -316,9 +365,9 @@ static void write_stats(struct info *info)
                        "active_defrag_misses:0\r\n"
                        "active_defrag_key_hits:0\r\n"
                        "active_defrag_key_misses:0\r\n"
-                       "tracking_total_keys:0\r\n"
-                       "tracking_total_items:0\r\n"
-                       "tracking_total_prefixes:0\r\n"
+                       "tracking_total_keys:%zu\r\n"
+                       "tracking_total_items:%zu\r\n"
+                       "tracking_total_prefixes:%zu\r\n"
                        "unexpected_error_replies:0\r\n"
                        "total_error_replies:%llu\r\n"
                        "total_reads_processed:%llu\r\n"
@@ -326,9 +375,19 @@ static void write_stats(struct info *info)
                        "client_query_buffer_limit_disconnections:%llu\r\n"
                        "client_output_buffer_limit_disconnections:%llu\r\n",
                        pubsub_topics(pubsub, TOPIC_CHANNEL), pubsub_topics(pubsub, TOPIC_PATTERN),
-                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
-                       stat(&stats.writes), stat(&stats.query_limit_disconnections),
+                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL),
+                       atomic_load_explicit(&tracking->keys, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->items, memory_order_relaxed),
+                       atomic_load_explicit(&tracking->prefixes, memory_order_relaxed), stat(&stats.error_replies),
+                       stat(&stats.reads), stat(&stats.writes), stat(&stats.query_limit_disconnections),
                        stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
+    text_append_format(&info->text,
+                       "acl_access_denied_auth:%llu\r\n"
+                       "acl_access_denied_cmd:%llu\r\n"
+                       "acl_access_denied_key:%llu\r\n"
+                       "acl_access_denied_channel:%llu\r\n",
+                       stat(&stats.acl_denied_logins), stat(&stats.acl_denied_commands), stat(&stats.acl_denied_keys),
+                       stat(&stats.acl_denied_channels));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */
@@ -372,6 +431,21 @@ static void write_modules(struct info *info)
     (void)info; /* there are none */
 }
 
+static void write_commandstats(struct info *info)
+{
+    info_write_commandstats(info->engine, &info->text);
+}
+
+static void write_errorstats(struct info *info)
+{
+    info_write_errorstats(info->engine, &info->text);
+}
+
+static void write_latencystats(struct info *info)
+{
+    info_write_latencystats(info->engine, &info->text);
+}
+
 static void write_cluster(struct info *info)
 {
     text_append(&info->text, BYTES("cluster_enabled:0\r\n"));
@@ -396,29 +470,34 @@ static void write_keyspace(struct info *info)
     }
 }
 
-/* The sections in the order in which they are written; all of them belong to the default. */
+/* The sections in the order in which they are written. */
 static const struct section {
     const char *name;
     const char *alias; /* NULL: none */
     const char *title;
     void (*write)(struct info *info);
+    bool is_default; /* written when nothing is asked for */
 } sections[] = {
-    {"server", NULL, "Server", write_server},
-    {"clients", NULL, "Clients", write_clients},
-    {"memory", NULL, "Memory", write_memory},
-    {"persistence", NULL, "Persistence", write_persistence},
-    {"stats", NULL, "Stats", write_stats},
-    {"eviction", NULL, "Eviction", write_eviction},
-    {"replication", NULL, "Replication", write_replication},
-    {"cpu", NULL, "CPU", write_cpu},
-    {"modules", "module_list", "Modules", write_modules},
-    {"cluster", NULL, "Cluster", write_cluster},
-    {"keyspace", NULL, "Keyspace", write_keyspace},
+    {"server", NULL, "Server", write_server, true},
+    {"clients", NULL, "Clients", write_clients, true},
+    {"memory", NULL, "Memory", write_memory, true},
+    {"persistence", NULL, "Persistence", write_persistence, true},
+    {"stats", NULL, "Stats", write_stats, true},
+    {"eviction", NULL, "Eviction", write_eviction, true},
+    {"replication", NULL, "Replication", write_replication, true},
+    {"cpu", NULL, "CPU", write_cpu, true},
+    {"modules", "module_list", "Modules", write_modules, true},
+    {"commandstats", NULL, "Commandstats", write_commandstats, false},
+    {"errorstats", NULL, "Errorstats", write_errorstats, true},
+    {"latencystats", NULL, "Latencystats", write_latencystats, false},
+    {"cluster", NULL, "Cluster", write_cluster, true},
+    {"keyspace", NULL, "Keyspace", write_keyspace, true},
 };
 
-static bool is_set_of_sections(const struct call *call, size_t argument)
+/* Is this section one of the set that the argument names? */
+static bool is_in_set(const struct call *call, size_t argument, const struct section *section)
 {
-    return call_is_word(call, argument, "default") || call_is_word(call, argument, "all") ||
+    return (section->is_default && call_is_word(call, argument, "default")) || call_is_word(call, argument, "all") ||
            call_is_word(call, argument, "everything");
 }
 
@@ -426,9 +505,9 @@ static bool is_set_of_sections(const struct call *call, size_t argument)
 static bool is_wanted(const struct call *call, const struct section *section)
 {
     if (call->argc == 1)
-        return true;
+        return section->is_default;
     for (size_t i = 1; i < call->argc; i++)
-        if (is_set_of_sections(call, i) || call_is_word(call, i, section->name) ||
+        if (is_in_set(call, i, section) || call_is_word(call, i, section->name) ||
             (section->alias != NULL && call_is_word(call, i, section->alias)))
             return true;
     return false;

@@ -177,6 +177,14 @@ bool listing_next(struct listing *listing, struct listed *listed)
     return true;
 }
 
+void listing_rewind(struct listing *listing, size_t limit)
+{
+    listing->heap_count = 0;
+    for (size_t i = 0; i < listing->run_count; i++)
+        listing->runs[i].next = 0;
+    begin_merge(listing, limit);
+}
+
 static void free_run(struct listing_run *run)
 {
     for (size_t at = 0; at < run->len;) {

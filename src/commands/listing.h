@@ -47,6 +47,8 @@ struct listing {
 MUST_USE bool listing_collect(struct listing *listing, struct call *call, const struct listing_query *query);
 /* The next key in order; false at the end. Valid until listing_free. */
 bool listing_next(struct listing *listing, struct listed *listed);
+/* Back to the first key; `limit` is the query's. */
+void listing_rewind(struct listing *listing, size_t limit);
 void listing_free(struct listing *listing);
 
 #endif

@@ -8,39 +8,36 @@
 
 struct memory_figures memory_measure(struct larder *engine)
 {
-    struct ks_figures data = ks_measure(&engine->keyspace, KS_ALL_DBS);
+    struct mem_figures allocator = mem_measure();
     struct memory_figures figures = {
-        .entries = data.entry_bytes,
-        .tables = data.table_bytes + data.prefix_bytes,
-        .eviction = data.eviction_bytes,
-        .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
-        .clients = session_measure(&engine->sessions).memory,
+        .parts = footprint_measure(engine),
+        .active = allocator.active,
         .resident = mem_resident_bytes(),
-        .keys = data.keys,
     };
-    figures.used = figures.entries + figures.tables + figures.eviction + figures.flushed + figures.clients;
+    figures.used = footprint_sum(&figures.parts);
     figures.peak = sampler_note_memory(&engine->sampler, figures.used);
+    figures.allocated = allocator.allocated > 0 ? allocator.allocated : figures.used;
     return figures;
 }
 
-double memory_fragmentation(const struct memory_figures *figures)
+double memory_ratio(size_t larger, size_t smaller)
 {
-    return figures->used > 0 ? (double)figures->resident / (double)figures->used : 0;
+    return smaller > 0 ? (double)larger / (double)smaller : 0;
 }
 
-int64_t memory_fragmentation_bytes(const struct memory_figures *figures)
+int64_t memory_difference(size_t larger, size_t smaller)
 {
-    return figures->resident > 0 ? (int64_t)figures->resident - (int64_t)figures->used : 0;
+    return larger > 0 && smaller > 0 ? (int64_t)larger - (int64_t)smaller : 0;
 }
 
 double memory_dataset_percent(const struct memory_figures *figures)
 {
-    return figures->used > 0 ? 100.0 * (double)figures->entries / (double)figures->used : 0;
+    return 100 * memory_ratio(figures->parts.entries, figures->used);
 }
 
 double memory_peak_percent(const struct memory_figures *figures)
 {
-    return figures->peak > 0 ? 100.0 * (double)figures->used / (double)figures->peak : 0;
+    return 100 * memory_ratio(figures->used, figures->peak);
 }
 
 /* MEMORY USAGE key [SAMPLES count]: bytes of the key, its value, and its place in the table. Samples are for values of
@@ -81,13 +78,13 @@ static void reply_real_field(struct call *call, const char *field, double value)
     reply_real(call, value);
 }
 
-/* The overhead of each database that has keys; returns how many there are. */
+/* The overhead of each database that has any; returns how many there are. */
 static size_t reply_databases(struct call *call)
 {
     size_t count = 0;
     for (size_t db = 0; db < call->engine->keyspace.db_count; db++) {
         struct ks_figures data = ks_measure(&call->engine->keyspace, (int)db);
-        if (data.keys == 0)
+        if (data.keys == 0 && data.table_bytes == 0)
             continue;
         char name[NUM_INTEGER_SIZE + 4];
         snprintf(name, sizeof(name), "db.%zu", db);
@@ -101,33 +98,67 @@ static size_t reply_databases(struct call *call)
     return count;
 }
 
-/* MEMORY STATS */
-static void cmd_memory_stats(struct call *call)
+/* What is not data; the sum of these is overhead.total. Returns the number of fields. */
+static size_t reply_overhead(struct call *call, const struct memory_figures *figures)
 {
-    struct memory_figures figures = memory_measure(call->engine);
-    size_t bytes_per_key = figures.keys > 0 ? (figures.entries + figures.tables) / figures.keys : 0;
-    struct out_chunk *begun = reply_begin(call);
-    reply_bytes_field(call, "peak.allocated", figures.peak);
-    reply_bytes_field(call, "total.allocated", figures.used);
-    reply_bytes_field(call, "startup.allocated", 0); /* before the first key and client, nothing is counted */
+    const struct footprint *parts = &figures->parts;
+    reply_bytes_field(call, "startup.allocated", 0); /* what is there before the first key and client is not counted */
     reply_bytes_field(call, "replication.backlog", 0);
     reply_bytes_field(call, "clients.slaves", 0);
-    reply_bytes_field(call, "clients.normal", figures.clients);
+    reply_bytes_field(call, "clients.normal", parts->clients);
     reply_bytes_field(call, "cluster.links", 0);
     reply_bytes_field(call, "aof.buffer", 0);
     reply_bytes_field(call, "lua.caches", 0);
     reply_bytes_field(call, "functions.caches", 0);
-    size_t databases = reply_databases(call);
-    reply_bytes_field(call, "overhead.total", figures.used - figures.entries);
-    reply_bytes_field(call, "keys.count", figures.keys);
+    reply_bytes_field(call, "prefix.index", parts->prefixes);
+    reply_bytes_field(call, "eviction.queues", parts->eviction);
+    reply_bytes_field(call, "lazyfree.pending", parts->flushed);
+    reply_bytes_field(call, "statistics", parts->statistics);
+    reply_bytes_field(call, "logs", parts->logs);
+    return 13 + reply_databases(call);
+}
+
+static void reply_difference_field(struct call *call, const char *field, size_t larger, size_t smaller)
+{
+    reply_bulk_text(call, field);
+    reply_integer(call, memory_difference(larger, smaller));
+}
+
+/* What allocator and system make of it. Returns the number of fields. */
+static size_t reply_allocator(struct call *call, const struct memory_figures *figures)
+{
+    reply_bytes_field(call, "allocator.allocated", figures->allocated);
+    reply_bytes_field(call, "allocator.active", figures->active);
+    reply_bytes_field(call, "allocator.resident", figures->resident);
+    reply_real_field(call, "allocator-fragmentation.ratio", memory_ratio(figures->active, figures->allocated));
+    reply_difference_field(call, "allocator-fragmentation.bytes", figures->active, figures->allocated);
+    reply_real_field(call, "allocator-rss.ratio", memory_ratio(figures->resident, figures->active));
+    reply_difference_field(call, "allocator-rss.bytes", figures->resident, figures->active);
+    reply_real_field(call, "rss-overhead.ratio", 1); /* what is resident is not told apart any further */
+    reply_bytes_field(call, "rss-overhead.bytes", 0);
+    reply_real_field(call, "fragmentation", memory_ratio(figures->resident, figures->used));
+    reply_difference_field(call, "fragmentation.bytes", figures->resident, figures->used);
+    return 11;
+}
+
+/* MEMORY STATS */
+static void cmd_memory_stats(struct call *call)
+{
+    struct memory_figures figures = memory_measure(call->engine);
+    size_t keys = figures.parts.keys;
+    size_t bytes_per_key = keys > 0 ? (figures.parts.entries + figures.parts.tables) / keys : 0;
+    struct out_chunk *begun = reply_begin(call);
+    reply_bytes_field(call, "peak.allocated", figures.peak);
+    reply_bytes_field(call, "total.allocated", figures.used);
+    size_t count = 8 + reply_overhead(call, &figures);
+    reply_bytes_field(call, "overhead.total", figures.used - figures.parts.entries);
+    reply_bytes_field(call, "keys.count", keys);
     reply_bytes_field(call, "keys.bytes-per-key", bytes_per_key);
-    reply_bytes_field(call, "dataset.bytes", figures.entries);
+    reply_bytes_field(call, "dataset.bytes", figures.parts.entries);
     reply_real_field(call, "dataset.percentage", memory_dataset_percent(&figures));
     reply_real_field(call, "peak.percentage", memory_peak_percent(&figures));
-    reply_real_field(call, "fragmentation", memory_fragmentation(&figures));
-    reply_bulk_text(call, "fragmentation.bytes");
-    reply_integer(call, memory_fragmentation_bytes(&figures));
-    reply_end_map(call, begun, 18 + databases);
+    count += reply_allocator(call, &figures);
+    reply_end_map(call, begun, count);
 }
 
 /* What MEMORY DOCTOR takes for a sign of trouble. */
@@ -144,17 +175,23 @@ static void diagnose(struct text *text, const struct memory_figures *figures, si
         text_append(text, BYTES("There is hardly any data, so there is nothing to say about its memory.\n"));
         return;
     }
-    if (memory_fragmentation(figures) > fragmented_ratio && memory_fragmentation_bytes(figures) > FRAGMENTED_BYTES)
+    double ratio = memory_ratio(figures->resident, figures->used);
+    if (ratio > fragmented_ratio && memory_difference(figures->resident, figures->used) > FRAGMENTED_BYTES)
         text_append_format(
             text,
             " * The process occupies %.2f times the memory that is in use. Either much was freed a short "
             "while ago, or the memory is fragmented: MEMORY PURGE gives back what can be given back.\n",
-            memory_fragmentation(figures));
-    if (client_count > 0 && figures->clients / client_count > LARGE_CLIENT_BYTES)
+            ratio);
+    if (figures->parts.statistics + figures->parts.logs > figures->used / 10)
+        text_append_format(text,
+                           " * Statistics and logs take %zu bytes. A slow log of fewer entries takes less: see "
+                           "slowlog-max-len.\n",
+                           figures->parts.statistics + figures->parts.logs);
+    if (client_count > 0 && figures->parts.clients / client_count > LARGE_CLIENT_BYTES)
         text_append_format(text,
                            " * Clients hold %zu bytes each on average. Perhaps some of them do not read their replies: "
                            "see omem in CLIENT LIST, and client-output-buffer-limit.\n",
-                           figures->clients / client_count);
+                           figures->parts.clients / client_count);
     if (text->len == 0)
         text_append(text, BYTES("No trouble with memory was found.\n"));
 }
@@ -172,10 +209,23 @@ static void cmd_memory_doctor(struct call *call)
     text_free(&text);
 }
 
-/* MEMORY MALLOC-STATS: the allocators that are used here have none to give as a text. */
+static void append_piece(const char *piece, void *text)
+{
+    text_append(text, bytes_of(piece));
+}
+
+/* MEMORY MALLOC-STATS: the allocator's own words. */
 static void cmd_memory_malloc_stats(struct call *call)
 {
-    reply_bulk_text(call, "Stats not supported for the current allocator");
+    struct text text = {0};
+    mem_report(append_piece, &text);
+    if (text.is_cut)
+        reply_no_memory(call);
+    else if (text.len == 0)
+        reply_bulk_text(call, "Stats not supported for the current allocator");
+    else
+        reply_verbatim(call, text_bytes(&text));
+    text_free(&text);
 }
 
 /* MEMORY PURGE: unused pages go back to the system. */

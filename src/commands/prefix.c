@@ -24,6 +24,23 @@ bool prefix_collect(struct call *call, struct listing *listing, const struct lis
     return false;
 }
 
+/* May the call do this (`access`: enum key_flag) to all keys of a listing, which is at its beginning? All or nothing:
+   if not, the error has been replied. Names and sizes are nobody's secret, as with KEYS. */
+static bool may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access)
+{
+    struct listed listed;
+    if (acl_may_touch_all_keys(call))
+        return true;
+    while (listing_next(listing, &listed)) {
+        if (!acl_may_touch_key(call, listed.key, access)) {
+            acl_refuse_key(call, listed.key);
+            return false;
+        }
+    }
+    listing_rewind(listing, limit);
+    return true;
+}
+
 /* ---- Looking ---- */
 
 /* Counts in one shard. What is past its deadline is freed before, in portions between which others have the lock. */
@@ -100,6 +117,10 @@ void cmd_prefix_get(struct call *call)
     struct listed listed;
     if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
         return;
+    if (!may_touch_all(call, &listing, query.limit, KEY_ACCESS)) {
+        listing_free(&listing);
+        return;
+    }
     reply_map(call, listing.left);
     while (listing_next(&listing, &listed)) {
         reply_bulk(call, listed.key);
@@ -113,11 +134,20 @@ void cmd_prefix_get(struct call *call)
 
 /* ---- Writing ---- */
 
-/* A change of one key; false when it does not count as changed. On failure the error has been replied. */
+/* A change of one key, which tells of it by has_changed; false when it does not count as changed. On failure the error
+   has been replied. */
 typedef bool change_fn(struct call *call, struct ks_key *key, void *context);
 
-/* Changes every key of the prefix, all shards being locked; the reply is how many were changed. */
-static void change_all(struct call *call, change_fn *change, void *context)
+static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
+{
+    call_changed(call, key);
+    call_event(call, class, event, key);
+    return true;
+}
+
+/* Changes every key of the prefix, all shards being locked; the reply is how many were changed. `access`: enum
+   key_flag, what the change is. */
+static void change_all(struct call *call, unsigned access, change_fn *change, void *context)
 {
     struct keyspace *ks = &call->engine->keyspace;
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
@@ -126,13 +156,11 @@ static void change_all(struct call *call, change_fn *change, void *context)
     int64_t changed = 0;
     if (!prefix_collect(call, &listing, &query))
         return;
-    while (!call->failed && listing_next(&listing, &listed)) {
+    bool is_permitted = may_touch_all(call, &listing, query.limit, access);
+    while (is_permitted && !call->failed && listing_next(&listing, &listed)) {
         struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
-        if (!change(call, &key, context))
-            continue;
-        call_changed(call, &key);
-        changed++;
+        changed += change(call, &key, context);
     }
     listing_free(&listing);
     if (!call->failed)
@@ -141,16 +169,15 @@ static void change_all(struct call *call, change_fn *change, void *context)
 
 static bool delete_one(struct call *call, struct ks_key *key, void *context)
 {
-    (void)call;
     (void)context;
     ks_delete(key);
-    return true;
+    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* PREFIX DEL prefix, PREFIX UNLINK prefix: the same here, where freeing never stalls. */
 void cmd_prefix_del(struct call *call)
 {
-    change_all(call, delete_one, NULL);
+    change_all(call, KEY_DELETE, delete_one, NULL);
 }
 
 struct new_value {
@@ -162,14 +189,14 @@ struct new_value {
 static bool set_one(struct call *call, struct ks_key *key, void *context)
 {
     const struct new_value *new = context;
-    if (new->deadline_ms != KEEP_DEADLINE &&new->deadline_ms <= call->now_ms) {
-        ks_delete(key);
-        return true;
+    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) != KS_OK) {
+        reply_no_memory(call);
+        return false;
     }
-    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) == KS_OK)
-        return true;
-    reply_no_memory(call);
-    return false;
+    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    if (new->deadline_ms != NO_DEADLINE && new->deadline_ms != KEEP_DEADLINE)
+        call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
+    return true;
 }
 
 /* A time to live from now in units of `unit_ms`, at least 1. */
@@ -207,7 +234,7 @@ void cmd_prefix_set(struct call *call)
         new.deadline_ms = KEEP_DEADLINE;
     else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
         return;
-    change_all(call, set_one, &new);
+    change_all(call, KEY_UPDATE, set_one, &new);
 }
 
 /* Strings that are no integers, sums that overflow and other types are left as they are, and not counted. */
@@ -220,7 +247,7 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
         return false;
     bytes value = {text, num_format_int64(text, sum)};
     if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
     reply_no_memory(call);
     return false;
 }
@@ -242,7 +269,7 @@ void cmd_prefix_incr(struct call *call)
 {
     int64_t by;
     if (parse_amount(call, &by))
-        change_all(call, add_to_one, &by);
+        change_all(call, KEY_UPDATE, add_to_one, &by);
 }
 
 /* PREFIX DECR prefix [BY n] */
@@ -256,7 +283,7 @@ void cmd_prefix_decr(struct call *call)
         return;
     }
     by = -by;
-    change_all(call, add_to_one, &by);
+    change_all(call, KEY_UPDATE, add_to_one, &by);
 }
 
 static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *context)
@@ -264,12 +291,12 @@ static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *con
     int64_t deadline_ms = *(int64_t *)context;
     if (deadline_ms <= call->now_ms) {
         ks_delete(key);
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
     }
     if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
         return false;
     if (ks_set_deadline(key, deadline_ms) == KS_OK)
-        return true;
+        return has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
     reply_no_memory(call);
     return false;
 }
@@ -285,12 +312,12 @@ void cmd_prefix_expire(struct call *call)
         reply_error(call, "ERR invalid expire time in 'prefix|expire' command");
         return;
     }
-    change_all(call, set_deadline_of_one, &deadline_ms);
+    change_all(call, KEY_UPDATE, set_deadline_of_one, &deadline_ms);
 }
 
 /* PREFIX PERSIST prefix: takes the deadlines away; keys without one do not count. */
 void cmd_prefix_persist(struct call *call)
 {
     int64_t deadline_ms = NO_DEADLINE;
-    change_all(call, set_deadline_of_one, &deadline_ms);
+    change_all(call, KEY_UPDATE, set_deadline_of_one, &deadline_ms);
 }

@@ -3,7 +3,6 @@
    ended stands every message that was delivered for it, so that none follows. */
 #include "engine/pubsub.h"
 
-#include "base/glob.h"
 #include "commands/commands.h"
 #include "engine/call.h"
 
@@ -54,7 +53,7 @@ static void subscribe(struct call *call, enum topic_kind kind)
 static void unsubscribe_from(struct call *call, enum topic_kind kind, bytes name)
 {
     pubsub_unsubscribe(call->session, kind, name);
-    if (!(call->session->modes & MODE_EXEC))
+    if (!(session_modes(call->session) & MODE_EXEC))
         inbox_settle(call->session);
     confirm(call, verbs[kind].unsubscribe, &name, kind);
 }
@@ -94,7 +93,7 @@ static void cmd_psubscribe(struct call *call)
 /* SSUBSCRIBE shardchannel [shardchannel ...]: not as a part of a transaction. */
 static void cmd_ssubscribe(struct call *call)
 {
-    if (call->session->modes & MODE_EXEC)
+    if (session_modes(call->session) & MODE_EXEC)
         reply_error(call, "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     else
         subscribe(call, TOPIC_SHARD_CHANNEL);
@@ -151,7 +150,7 @@ struct listing {
 static void list_name(void *context, bytes name)
 {
     struct listing *listing = context;
-    if (listing->pattern != NULL && !glob_match(*listing->pattern, name, false))
+    if (listing->pattern != NULL && !pubsub_matches(*listing->pattern, name))
         return;
     reply_bulk(listing->call, name);
     listing->count++;

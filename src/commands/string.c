@@ -43,14 +43,13 @@ static void delete_key(struct call *call, struct ks_key *key)
 }
 
 static bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
-                        int64_t deadline_ms, const char *event)
+                        int64_t deadline_ms)
 {
     if (unlikely(ks_put_string(key, value, encoding, deadline_ms, call->now_ms) != KS_OK)) {
         reply_no_memory(call);
         return false;
     }
     call_changed(call, key);
-    call_event(call, CFG_NOTIFY_STRING, event, key);
     return true;
 }
 
@@ -76,8 +75,9 @@ static bool put(struct call *call, struct ks_key *key, bytes value, int64_t dead
         put_expired(call, key);
         return true;
     }
-    if (!put_encoded(call, key, value, string_encoding_of(value), deadline_ms, "set"))
+    if (!put_encoded(call, key, value, string_encoding_of(value), deadline_ms))
         return false;
+    call_event(call, CFG_NOTIFY_STRING, "set", key);
     if (deadline_ms != NO_DEADLINE && deadline_ms != KEEP_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
@@ -519,8 +519,10 @@ void cmd_append(struct call *call)
     if (is_too_long(call, tail) || !call_key_write(call, 1, TYPE_STRING, &key))
         return;
     if (key.entry == NULL) {
-        if (put_encoded(call, &key, tail, string_encoding_of(tail), NO_DEADLINE, "append"))
-            reply_integer(call, (int64_t)tail.len);
+        if (!put_encoded(call, &key, tail, string_encoding_of(tail), NO_DEADLINE))
+            return;
+        call_event(call, CFG_NOTIFY_STRING, "append", &key);
+        reply_integer(call, (int64_t)tail.len);
         return;
     }
     size_t len = entry_string(key.entry).len;
@@ -605,8 +607,10 @@ static void add_integer(struct call *call, int64_t by)
     }
     char text[NUM_INTEGER_SIZE];
     bytes value = {text, num_format_int64(text, sum)};
-    if (put_encoded(call, &key, value, STRING_INT, KEEP_DEADLINE, "incrby"))
-        reply_integer(call, sum);
+    if (!put_encoded(call, &key, value, STRING_INT, KEEP_DEADLINE))
+        return;
+    call_event(call, CFG_NOTIFY_STRING, "incrby", &key);
+    reply_integer(call, sum);
 }
 
 /* INCR key. Reply: the sum, as of those below. */
@@ -659,8 +663,10 @@ void cmd_incrbyfloat(struct call *call)
     case SUM_OK:
         break;
     }
-    if (put_encoded(call, &key, value, string_encoding_of_text(value.len), KEEP_DEADLINE, "incrbyfloat"))
-        reply_bulk(call, value);
+    if (!put_encoded(call, &key, value, string_encoding_of_text(value.len), KEEP_DEADLINE))
+        return;
+    call_event(call, CFG_NOTIFY_STRING, "incrbyfloat", &key);
+    reply_bulk(call, value);
 }
 
 struct lcs_options {

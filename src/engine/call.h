@@ -23,6 +23,13 @@ struct call {
 
 #define ARG(index) (call->argv[index])
 
+/* An argument as MONITOR and the slow log show it. */
+static inline bytes call_shown_argument(const struct call *call, size_t argument)
+{
+    command_hides_fn *hides = call->command->hides;
+    return hides != NULL && hides(call->argv, call->argc, argument) ? BYTES("(redacted)") : ARG(argument);
+}
+
 /* The number of the database that the session has selected. */
 static inline size_t call_db(const struct call *call)
 {
@@ -89,6 +96,8 @@ static inline void call_event(struct call *call, enum cfg_notify class, const ch
 
 /* The whole of database `db`, and of `other` (perhaps the same), is about to change; all shards are locked. */
 void call_databases_change(struct call *call, size_t db, size_t other);
+/* Whole databases have changed, which and how many does not matter; all shards are still locked. */
+void call_databases_changed(struct call *call);
 /* Counts changes that concern a whole database or more. */
 void call_changed_all(struct call *call, size_t keys);
 

@@ -53,6 +53,7 @@ void census_take(struct larder *engine, struct census *census)
     struct session_sums sums = sum_sessions(&engine->sessions);
     ks_check(ks);
     watch_check(engine);
+    tracking_check(engine);
     census->count = 0;
     add(census, "keys", data.keys);
     add(census, "entry-bytes", data.entry_bytes);
@@ -70,4 +71,10 @@ void census_take(struct larder *engine, struct census *census)
     add(census, "subscriptions", sums.subscriptions);
     add(census, "subscribed-bytes", sums.subscribed_bytes);
     add(census, "inbox-bytes", sums.inbox_bytes);
+    add(census, "tracking-clients", atomic_load_explicit(&engine->tracking.clients, memory_order_relaxed));
+    add(census, "tracking-keys", atomic_load_explicit(&engine->tracking.keys, memory_order_relaxed));
+    add(census, "tracking-items", atomic_load_explicit(&engine->tracking.items, memory_order_relaxed));
+    add(census, "tracking-prefixes", atomic_load_explicit(&engine->tracking.prefixes, memory_order_relaxed));
+    add(census, "tracking-untold", atomic_load_explicit(&engine->tracking.untold, memory_order_relaxed));
+    add(census, "monitors", monitors_count(&engine->monitors));
 }

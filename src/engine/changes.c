@@ -2,17 +2,34 @@
 #include "engine/changes.h"
 
 #include "engine/notify.h"
+#include "engine/tracking.h"
 #include "engine/watch.h"
+
+/* Clients that may have copies of the key; `by` changed it, NULL: nobody did. */
+static void follow_copies(struct larder *engine, struct shard *shard, bytes name, uint64_t hash,
+                          const struct session *by)
+{
+    if (shard->interest & INTEREST_TRACKING)
+        tracking_invalidate(engine, shard, name, hash, by);
+    if (atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_BROADCAST)
+        tracking_note_change(engine, name, by);
+}
 
 void changes_follow(struct call *call, const struct ks_key *key)
 {
     if (key->shard->interest & INTEREST_WATCH)
         watch_touch(call->engine, key->shard, ks_db_number(key), key->name, key->hash);
+    follow_copies(call->engine, key->shard, key->name, key->hash, call->session);
 }
 
 void call_databases_change(struct call *call, size_t db, size_t other)
 {
     watch_touch_databases(call->engine, db, other, call->now_ms);
+}
+
+void call_databases_changed(struct call *call)
+{
+    tracking_invalidate_all(call->engine);
 }
 
 void call_tell(struct call *call, enum cfg_notify class, const char *event, const struct ks_key *key)
@@ -36,6 +53,7 @@ void changes_removed(void *context, struct shard *shard, size_t db, const struct
         else
             watch_touch(engine, shard, db, entry_key(entry), hash);
     }
+    follow_copies(engine, shard, entry_key(entry), hash, NULL);
     if (unlikely(atomic_load_explicit(&engine->interest, memory_order_relaxed) & INTEREST_EVENTS)) {
         if (why == KS_EXPIRED)
             notify_event(engine, CFG_NOTIFY_EXPIRED, "expired", db, entry_key(entry));

@@ -8,6 +8,38 @@
 
 enum { NAME_MAX_LEN = 64 }; /* of a command: longer words name none */
 
+const struct command_bit_name command_category_names[COMMAND_CATEGORY_COUNT] = {
+    {ACL_KEYSPACE, "@keyspace"},
+    {ACL_READ, "@read"},
+    {ACL_WRITE, "@write"},
+    {ACL_SET, "@set"},
+    {ACL_SORTEDSET, "@sortedset"},
+    {ACL_LIST, "@list"},
+    {ACL_HASH, "@hash"},
+    {ACL_STRING, "@string"},
+    {ACL_BITMAP, "@bitmap"},
+    {ACL_HYPERLOGLOG, "@hyperloglog"},
+    {ACL_GEO, "@geo"},
+    {ACL_STREAM, "@stream"},
+    {ACL_PUBSUB, "@pubsub"},
+    {ACL_ADMIN, "@admin"},
+    {ACL_FAST, "@fast"},
+    {ACL_SLOW, "@slow"},
+    {ACL_BLOCKING, "@blocking"},
+    {ACL_DANGEROUS, "@dangerous"},
+    {ACL_CONNECTION, "@connection"},
+    {ACL_TRANSACTION, "@transaction"},
+    {ACL_SCRIPTING, "@scripting"},
+};
+
+uint32_t command_category_by_name(bytes name)
+{
+    for (size_t i = 0; i < COMMAND_CATEGORY_COUNT; i++)
+        if (bytes_equal_nocase(name, bytes_of(command_category_names[i].name + 1)))
+            return command_category_names[i].bit;
+    return 0;
+}
+
 uint32_t command_acl_categories(const struct command *command)
 {
     uint32_t categories = command->categories;
@@ -40,21 +72,53 @@ void command_upper_name(const struct command *command, char name[COMMAND_NAME_SI
     name[len] = '\0';
 }
 
-/* FNV-1a over the letters in lower case: names are few and known beforehand, so nobody can flood this table. */
-static uint32_t hash_name(bytes name)
+enum { PLAIN_MAX = 8 }; /* letters that fit into one word */
+
+/* The first and the last four letters of a name in one word, in lower case. With the length they make up a whole name
+   of up to eight letters; other characters may have become the same. */
+static uint64_t letters_of(bytes name)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)(name.at[i] | 0x20)) * 16777619U;
-    return hash;
+    const uint64_t lower = 0x2020202020202020;
+    if (likely(name.len >= 4)) {
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, name.at, sizeof(first));
+        memcpy(&last, name.at + name.len - sizeof(last), sizeof(last));
+        return (first | (uint64_t)last << 32) | lower;
+    }
+    if (unlikely(name.len == 0))
+        return 0;
+    const unsigned char *at = (const unsigned char *)name.at;
+    return (at[0] | (uint64_t)at[name.len / 2] << 8 | (uint64_t)at[name.len - 1] << 16) | lower;
 }
 
+static bool is_letter(char c)
+{
+    return bytes_lower(c) >= 'a' && bytes_lower(c) <= 'z';
+}
+
+static bool is_plain(bytes name)
+{
+    bool is_plain = name.len <= PLAIN_MAX;
+    for (size_t i = 0; i < name.len; i++)
+        is_plain &= is_letter(name.at[i]);
+    return is_plain;
+}
+
+static bool is_name_of(const struct command_slot *slot, bytes name, uint64_t letters)
+{
+    return slot->letters == letters && slot->name_len == name.len &&
+           (likely(slot->is_plain) || bytes_equal_nocase((bytes){slot->name, slot->name_len}, name));
+}
+
+/* Names are few and known beforehand, so nobody can flood this table: multiplying is hash enough. */
 static struct command_slot *find_slot(const struct command_table *table, bytes name)
 {
-    size_t i = hash_name(name) & (table->slot_count - 1);
+    uint64_t letters = letters_of(name);
+    size_t i = (size_t)((letters ^ name.len) * 0x9e3779b97f4a7c15 >> 32) & (table->slot_count - 1);
     for (;; i = (i + 1) & (table->slot_count - 1)) {
         struct command_slot *slot = &table->slots[i];
-        if (slot->name == NULL || bytes_equal_nocase((bytes){slot->name, slot->name_len}, name))
+        if (slot->name == NULL || likely(is_name_of(slot, name, letters)))
             return slot;
     }
 }
@@ -67,7 +131,9 @@ static bool add_slot(struct command_table *table, bytes name, const struct comma
     slot->name = mem_copy(name.at, name.len);
     if (slot->name == NULL)
         return false;
-    slot->name_len = (uint32_t)name.len;
+    slot->name_len = (uint16_t)name.len;
+    slot->letters = letters_of(name);
+    slot->is_plain = is_plain(name);
     slot->number = number;
     slot->command = command;
     for (size_t i = 0; i < name.len; i++)
@@ -145,6 +211,20 @@ const struct command *command_find(const struct command_table *table, bytes name
     return command_find_numbered(table, name, &number);
 }
 
+bool command_find_full_name(const struct command_table *table, bytes name, uint32_t *number)
+{
+    const char *bar = name.len > 0 ? memchr(name.at, '|', name.len) : NULL;
+    bytes first = {name.at, bar != NULL ? (size_t)(bar - name.at) : name.len};
+    const struct command *command = command_find_numbered(table, first, number);
+    if (command == NULL || bar == NULL)
+        return command != NULL;
+    const struct command *subcommand = command_find_subcommand(command, (bytes){bar + 1, name.len - first.len - 1});
+    if (subcommand == NULL)
+        return false;
+    *number = command_subnumber(*number, command, subcommand);
+    return true;
+}
+
 uint32_t command_number(const struct command_table *table, const struct command *container,
                         const struct command *command)
 {
@@ -153,6 +233,33 @@ uint32_t command_number(const struct command_table *table, const struct command 
             return (uint32_t)i;
     assert(false);
     return 0;
+}
+
+/* Is this the name of a row, with that of its container in front? */
+static bool is_named(const struct command_row *row, bytes name)
+{
+    if (row->container == NULL)
+        return bytes_equal_nocase(bytes_of(row->command->name), name);
+    size_t len = strlen(row->container->name);
+    return name.len > len && name.at[len] == '|' &&
+           bytes_equal_nocase((bytes){name.at, len}, bytes_of(row->container->name)) &&
+           bytes_equal_nocase((bytes){name.at + len + 1, name.len - len - 1}, bytes_of(row->command->name));
+}
+
+bool command_find_own(const struct command_table *table, bytes name, uint32_t *number)
+{
+    uint32_t guess = 0; /* most commands have the name of their row */
+    if (command_find_numbered(table, name, &guess) != NULL && is_named(&table->rows[guess], name)) {
+        *number = guess;
+        return true;
+    }
+    for (size_t i = 0; i < table->row_count; i++) {
+        if (is_named(&table->rows[i], name)) {
+            *number = (uint32_t)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct command *command_find_subcommand(const struct command *container, bytes name)

@@ -46,6 +46,7 @@ enum command_flag {
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
     CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
+    CMD_BRIEF = 1 << 22,         /* as quick as the fast ones, though Redis does not call it so */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -152,17 +153,20 @@ struct command_history {
     const char *change;
 };
 
-struct command {
-    const char *name;            /* lower case, a subcommand's without its container; NULL: end of the list */
-    command_fn *run;             /* NULL: a container that does nothing without a subcommand */
-    int arity;                   /* words, the name included; negative: at least that many */
-    uint32_t flags;              /* enum command_flag */
-    uint32_t categories;         /* enum acl_category, those not derived from the flags */
-    const struct key_spec *keys; /* NULL: none */
-    const char *const *tips;     /* NULL-terminated, or NULL */
-    const struct command *subcommands;
+/* Must this argument be kept out of MONITOR and the slow log? Arguments are as many as the arity asks for. */
+typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
 
+struct command {
+    const char *name;                    /* lower case, a subcommand's without its container; NULL: end of the list */
+    command_fn *run;                     /* NULL: a container that does nothing without a subcommand */
+    int arity;                           /* words, the name included; negative: at least that many */
+    uint32_t flags;                      /* enum command_flag */
+    uint32_t categories;                 /* enum acl_category, those not derived from the flags */
+    const struct key_spec *keys;         /* NULL: none */
+    command_hides_fn *hides;             /* NULL: it has no secrets */
     const struct channel_spec *channels; /* NULL: none */
+    const char *const *tips;             /* NULL-terminated, or NULL */
+    const struct command *subcommands;
 
     const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;
@@ -176,6 +180,15 @@ struct command {
 
 /* Categories with those derived from flags as Redis derives them. */
 uint32_t command_acl_categories(const struct command *command);
+/* The categories in Redis's order, with an @ in front of their names. */
+struct command_bit_name {
+    uint32_t bit;
+    const char *name;
+};
+enum { COMMAND_CATEGORY_COUNT = 21 };
+extern const struct command_bit_name command_category_names[COMMAND_CATEGORY_COUNT];
+/* The category of this name (without the @), in any case; 0: there is none. */
+uint32_t command_category_by_name(bytes name);
 /* Its name as Redis gives it in lower case ("get", "client|list") into `text`; the container is NULL for plain
  * commands. */
 size_t command_full_name(const struct command *container, const struct command *command, char *text, size_t size);
@@ -196,10 +209,12 @@ struct command_row {
     const struct command *command;
 };
 struct command_slot {
-    char *name; /* as clients call it, lower case */
-    uint32_t name_len;
-    uint32_t number;
+    uint64_t letters; /* of the name, see command.c */
+    char *name;       /* as clients call it, lower case */
     const struct command *command;
+    uint32_t number;
+    uint16_t name_len;
+    bool is_plain; /* the name is up to eight letters and nothing else */
 };
 struct command_table {
     struct command_slot *slots; /* open addressing, a power of two of them, at most half full */
@@ -219,6 +234,9 @@ const struct command *command_find_subcommand(const struct command *container, b
 /* The same with its number, which is left alone when there is no such command. */
 const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number);
 
+/* The number of a command by a name like "get" or "client|list"; false when there is none. */
+MUST_USE bool command_find_full_name(const struct command_table *table, bytes name, uint32_t *number);
+
 /* The number of a subcommand, from that of its container. */
 static inline uint32_t command_subnumber(uint32_t container_number, const struct command *container,
                                          const struct command *subcommand)
@@ -230,6 +248,10 @@ static inline uint32_t command_subnumber(uint32_t container_number, const struct
  */
 uint32_t command_number(const struct command_table *table, const struct command *container,
                         const struct command *command);
+
+/* The number of a command or subcommand ("config|get") by the name that its row gives it, whatever it was renamed to.
+   False: there is none. */
+MUST_USE bool command_find_own(const struct command_table *table, bytes name, uint32_t *number);
 
 /* rename-command: an empty new name removes. Before the table is used. Returns NULL, or Redis's words for why not:
    `from` does not exist, `to` is taken; or "out of memory". The table comes as a void pointer so that this can be a

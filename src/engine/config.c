@@ -78,6 +78,7 @@ void cfg_free(struct config *config)
         mem_free(config->renames[i].to.at);
     }
     mem_free(config->renames);
+    cfg_forget_users(config);
     free_rows(config, cfg_row_count);
 }
 
@@ -191,12 +192,14 @@ static bool call_hooks_of(struct config *config, const struct change *change, st
 /* Ends a change: forgets which hooks were called, and calls them once more when it was undone. */
 static void finish_hooks(struct config *config, bool is_undone)
 {
+    config->is_undoing = is_undone;
     for (struct cfg_hook *hook = config->hooks; hook; hook = hook->next) {
         struct cfg_error ignored; /* the values before were agreed to; there is nothing left to fall back on */
         if (is_undone && hook->was_called)
             hook->changed(config, hook->context, &ignored);
         hook->was_called = false;
     }
+    config->is_undoing = false;
 }
 
 /* Puts parsed values in place and asks the hooks. On failure everything is as before and *failed is the change whose

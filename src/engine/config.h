@@ -99,6 +99,26 @@ struct cfg_rename {
 /* Asked for each rename-command line, in order: why it cannot be, NULL when it can. */
 typedef const char *cfg_rename_check_fn(void *context, bytes from, bytes to);
 
+/* Asked for each `user` line (words[0] is "user"), in order: whether its rules can be read; `error` says why not. */
+typedef bool cfg_user_check_fn(void *context, const bytes *words, size_t count, struct cfg_error *error);
+
+/* A `user` line, kept until the users are made of it. */
+struct cfg_user {
+    struct cfg_text name;
+    struct cfg_text line; /* as written */
+};
+
+/* A line of a configuration file without its newline; a line that is not `is_needed` may be left out, since it says
+   what is the default anyway. */
+typedef void cfg_line_fn(void *context, bytes line, bool is_needed);
+
+/* What CONFIG REWRITE does with `user` lines: leaves them alone, writes those it was given, or gives up. */
+enum cfg_users_fate { CFG_USERS_STAY, CFG_USERS_ARE_WRITTEN, CFG_USERS_ARE_REFUSED };
+
+/* Gives the `user` lines that stand for the present users; or none, with the reason in `error` if it refuses. */
+typedef enum cfg_users_fate cfg_list_users_fn(void *context, cfg_line_fn *line, void *line_context,
+                                              struct cfg_error *error);
+
 enum cfg_loglevel {
     CFG_LOG_DEBUG,
     CFG_LOG_VERBOSE,
@@ -181,6 +201,7 @@ struct config {
     struct lock change_lock; /* held by whoever changes something, while its hooks run too; taken before `lock` */
     struct lock lock;        /* protects texts and lists; held for a copy or an exchange only */
     struct cfg_hook *hooks;  /* change_lock: in the order of registration */
+    bool is_undoing;         /* change_lock: hooks run because a change is taken back */
     bool save_was_given;     /* change_lock: a save line came, the default points are gone */
 
     cfg_rename_check_fn *check_rename; /* set before files are read; NULL: every renaming is accepted */
@@ -188,6 +209,15 @@ struct config {
     struct cfg_rename *renames; /* filled before the server serves, constant from then on */
     size_t rename_count;
     size_t rename_room;
+
+    cfg_user_check_fn *check_user; /* set before files are read; NULL: every line is accepted */
+    void *check_user_context;
+    struct cfg_user *users; /* filled before the server serves, emptied when the users are made */
+    size_t user_count;
+    size_t user_room;
+    bool has_foreign_users;        /* some stood in included files or on the command line, where nothing is rewritten */
+    cfg_list_users_fn *list_users; /* set before the server serves; NULL: `user` lines stay as they are */
+    void *list_users_context;
 
     /* network */
     struct cfg_addresses bind;            /* lock */
@@ -449,6 +479,12 @@ void cfg_off_change(struct config *config, cfg_change_fn *changed, void *context
 /* Remembers a rename-command line. False: too many of them, or out of memory; `error` says which. */
 MUST_USE bool cfg_add_rename(struct config *config, bytes from, bytes to, struct cfg_error *error);
 
+/* Remembers a `user` line, of which these are the words. False: `error` says why. */
+MUST_USE bool cfg_add_user(struct config *config, bytes line, const bytes *words, size_t count,
+                           struct cfg_error *error);
+/* The users were made: their lines, which may hold passwords, are wiped. */
+void cfg_forget_users(struct config *config);
+
 /* What no single line can know: whether the parameters fit together. To be called when all files were read. */
 MUST_USE bool cfg_check(struct config *config, struct cfg_error *error);
 
@@ -485,10 +521,6 @@ struct cfg_oom_scores cfg_oom_scores(struct config *config);
 struct cfg_master cfg_master(struct config *config);
 
 /* ---- CONFIG REWRITE ---- */
-
-/* A line of a configuration file without its newline; a line that is not `is_needed` may be left out, since it says
-   what is the default anyway. */
-typedef void cfg_line_fn(void *context, bytes line, bool is_needed);
 
 /* The lines that set this parameter to its present value, in order; none when it is unset. False: out of memory. */
 MUST_USE bool cfg_rewrite_lines(struct config *config, const struct cfg_row *row, cfg_line_fn *line, void *context);

@@ -1,18 +1,14 @@
 /* Reading configuration files; see config_file.h. */
 #include "engine/config_file.h"
 
+#include "base/file.h"
 #include "base/glob.h"
 #include "base/split.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { READ_STEP = 16 * 1024 };
 
 /* A text that is being read, and how it was come by. */
 struct loading {
@@ -52,39 +48,9 @@ static bool refuse_line(const struct loading *loading, const char *reason)
 
 /* ---- Files ---- */
 
-static bool read_all(int file, struct text *out)
-{
-    char step[READ_STEP];
-    for (;;) {
-        ssize_t count = read(file, step, sizeof(step));
-        if (count == 0)
-            return true;
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return false;
-        text_append(out, (bytes){step, (size_t)count});
-        if (out->is_cut || out->len > CFG_FILE_SIZE_MAX) {
-            errno = out->is_cut ? ENOMEM : EFBIG;
-            return false;
-        }
-    }
-}
-
 bool cfg_file_read(const char *path, struct text *out)
 {
-    bool is_standard_input = strcmp(path, "-") == 0;
-    int file = is_standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    bool is_fine = read_all(file, out);
-    int reason = errno;
-    if (!is_standard_input)
-        close(file);
-    if (!is_fine)
-        text_free(out);
-    errno = reason;
-    return is_fine;
+    return file_read(path, CFG_FILE_SIZE_MAX, out);
 }
 
 static void say_unreadable(const char *path, int reason, struct cfg_error *out)
@@ -123,6 +89,7 @@ static bool include_file(const struct loading *loading, const char *path)
     struct cfg_file_source source = *loading->source;
     source.text = text_bytes(&content);
     source.name = path;
+    source.is_rewritten = false;
     bool is_fine = load_source(loading->config, &source, loading->depth + 1, loading->error);
     text_free(&content);
     return is_fine;
@@ -142,8 +109,9 @@ static bool include_matches(const struct loading *loading, const char *pattern)
     return is_fine;
 }
 
-static bool read_include(const struct loading *loading, const bytes *words)
+static bool read_include(const struct loading *loading, const bytes *words, size_t count)
 {
+    (void)count;
     if (!loading->source->may_include)
         return refuse_line(loading, "include is not allowed here");
     if (words[1].len && memchr(words[1].at, '\0', words[1].len))
@@ -157,47 +125,52 @@ static bool read_include(const struct loading *loading, const bytes *words)
     return is_fine;
 }
 
-static bool read_rename(const struct loading *loading, const bytes *words)
+static bool read_rename(const struct loading *loading, const bytes *words, size_t count)
 {
+    (void)count;
     struct cfg_error reason;
     return cfg_add_rename(loading->config, words[1], words[2], &reason) || refuse_line(loading, reason.text);
 }
 
-static bool refuse_user(const struct loading *loading, const bytes *words)
+static bool read_user(const struct loading *loading, const bytes *words, size_t count)
 {
-    (void)words;
-    return refuse_line(loading, "Users are not available in this version: there are no ACL rules yet");
+    struct cfg_error reason;
+    loading->config->has_foreign_users |= !loading->source->is_rewritten;
+    return cfg_add_user(loading->config, loading->line, words, count, &reason) || refuse_line(loading, reason.text);
 }
 
-static bool refuse_module(const struct loading *loading, const bytes *words)
+static bool refuse_module(const struct loading *loading, const bytes *words, size_t count)
 {
     (void)words;
+    (void)count;
     return refuse_line(loading, "Modules are not supported");
 }
 
-static bool refuse_sentinel(const struct loading *loading, const bytes *words)
+static bool refuse_sentinel(const struct loading *loading, const bytes *words, size_t count)
 {
     (void)words;
+    (void)count;
     return refuse_line(loading, "sentinel directive while not in sentinel mode");
 }
 
 /* Redis knew these once and still reads them. */
-static bool ignore(const struct loading *loading, const bytes *words)
+static bool ignore(const struct loading *loading, const bytes *words, size_t count)
 {
     (void)loading;
     (void)words;
+    (void)count;
     return true;
 }
 
 static const struct directive {
     const char *name;
     size_t least_words, most_words; /* the name included */
-    bool (*read)(const struct loading *loading, const bytes *words);
+    bool (*read)(const struct loading *loading, const bytes *words, size_t count);
     bool is_kept; /* by CONFIG REWRITE */
 } directives[] = {
     {"include", 2, 2, read_include, true},
     {"rename-command", 3, 3, read_rename, true},
-    {"user", 2, SIZE_MAX, refuse_user, true},
+    {"user", 2, SIZE_MAX, read_user, true},
     {"loadmodule", 2, SIZE_MAX, refuse_module, true},
     {"sentinel", 2, SIZE_MAX, refuse_sentinel, false},
     {"list-max-ziplist-entries", 2, 2, ignore, false},
@@ -225,7 +198,7 @@ static bool read_words(const struct loading *loading, const bytes *words, size_t
 {
     const struct directive *directive = find_directive(words[0]);
     if (directive && count >= directive->least_words && count <= directive->most_words)
-        return directive->read(loading, words);
+        return directive->read(loading, words, count);
     /* A dot is in the names of modules' parameters and in no others. */
     if (words[0].len && memchr(words[0].at, '.', words[0].len))
         return refuse_line(loading, count == 1 ? "Module config specified without value"
@@ -285,6 +258,7 @@ bool cfg_file_load(struct config *config, const char *path, const char *product,
         .name = strcmp(path, "-") == 0 ? "standard input" : path,
         .product = product,
         .may_include = true,
+        .is_rewritten = strcmp(path, "-") != 0,
     };
     bool is_fine = load_source(config, &source, 0, error);
     text_free(&content);

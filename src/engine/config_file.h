@@ -1,6 +1,7 @@
 /* Configuration files: reading them at start, and writing changes back into them. The format is redis.conf's: one
    parameter to a line, `#` in front of a comment, quotes as in base/split.h; later lines win. Beside parameters there
-   are directives: `include` reads other files in place, `rename-command` is collected in the configuration.
+   are directives: `include` reads other files in place, `rename-command` and `user` are collected in the
+   configuration.
 
    Nothing here writes to standard output or ends the process: errors come back as text. */
 #ifndef LARDER_ENGINE_CONFIG_FILE_H
@@ -28,6 +29,7 @@ struct cfg_file_source {
     const char *name;    /* where it is from: a path, "the command line" */
     const char *product; /* who is reading: "Larder 0.1.0" */
     bool may_include;    /* whether it may name other files to be read */
+    bool is_rewritten;   /* it is the file that CONFIG REWRITE writes */
 };
 
 /* Sets the parameters of a text, line by line, with the hooks that are registered by then. False: `error` tells the

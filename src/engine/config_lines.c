@@ -36,18 +36,6 @@ static bool is_default(struct writing *writing)
     return is_same;
 }
 
-/* A word as it is when that reads back as one word, else in quotes. */
-static void append_word(struct text *out, bytes word)
-{
-    bool is_plain = word.len > 0;
-    for (size_t i = 0; i < word.len; i++)
-        is_plain &= word.at[i] > ' ' && word.at[i] <= '~' && !strchr("\"'\\", word.at[i]);
-    if (is_plain)
-        text_append(out, word);
-    else
-        split_append_quoted(out, word);
-}
-
 static void write_save_points(struct writing *writing)
 {
     const struct cfg_save_points *points = CFG_CONST_FIELD(writing->config, writing->row, struct cfg_save_points);
@@ -98,7 +86,7 @@ static void append_addresses(struct writing *writing)
     for (size_t i = 0; i < addresses->count; i++) {
         if (i)
             text_append_char(&writing->text, ' ');
-        append_word(&writing->text, (bytes){addresses->at[i].at, addresses->at[i].len});
+        split_append_word(&writing->text, (bytes){addresses->at[i].at, addresses->at[i].len});
     }
     if (addresses->count == 0)
         text_append(&writing->text, BYTES("\"\""));
@@ -107,7 +95,7 @@ static void append_addresses(struct writing *writing)
 static void append_master(struct writing *writing)
 {
     const struct cfg_master *master = CFG_CONST_FIELD(writing->config, writing->row, struct cfg_master);
-    append_word(&writing->text, bytes_of(master->host));
+    split_append_word(&writing->text, bytes_of(master->host));
     text_append_format(&writing->text, " %d", master->port);
 }
 

@@ -106,6 +106,7 @@ static bool resolve(struct call *call)
         const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
         if (subcommand == NULL) {
             reply_unknown_subcommand(call);
+            call->command = NULL;
             return false;
         }
         call->container = call->command;
@@ -135,11 +136,9 @@ static bool is_permitted(struct call *call)
                     "file, and then restart the server.");
         return false;
     }
-    if (unlikely(!call->session->is_authenticated) && !(flags & CMD_NO_AUTH) && !session_is_permitted(call->session)) {
-        reply_error(call, "NOAUTH Authentication required.");
-        return false;
-    }
-    return true;
+    /* for whom nothing is forbidden, this is all */
+    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
+    return likely(call->session->free_pass == generation) || acl_permits(call);
 }
 
 uint32_t call_effective_flags(const struct call *call)
@@ -199,8 +198,7 @@ void executor_give_back_room(struct executor *executor)
     executor->key_hashes_capacity = 0;
 }
 
-/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
-static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
+int call_find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
 {
     int found = command_keys(call->command, call->argv, call->argc, ranges);
     int kept = 0;
@@ -215,7 +213,7 @@ static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES
 static bool hash_keys(struct call *call, size_t *key_count)
 {
     struct key_range ranges[KEY_RANGES_MAX];
-    int range_count = find_keys(call, ranges);
+    int range_count = call_find_keys(call, ranges);
     *key_count = count_keys(ranges, range_count);
     if (*key_count == 0)
         return true;
@@ -343,15 +341,27 @@ void call_run_handler(struct call *call)
     bool visits_before = guard_allow_visits(call_flags(call) & (CMD_VISITS_SHARDS | CMD_ALL_SHARDS));
     call->command->run(call);
     guard_allow_visits(visits_before);
+    if (unlikely(session_modes(call->session) & MODE_TRACKING))
+        tracking_remember(call);
 }
 
-/* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
-static void run_with_shards(struct call *call, struct shard *only)
+/* Runs the handler and counts the call; see call_run_with_shards. */
+static ALWAYS_INLINE void run_handler(struct call *call, struct shard *only, bool has_keys)
 {
-    if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
-        room_run(call, only);
+    struct command_stats *stats = command_stats_of(call);
+    unsigned gates = atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATES_AROUND_CALLS;
+    if (likely(gates == 0) && likely(!command_stats_is_due(stats)) && likely(command_is_brief(call->argv, call->argc)))
+        call_run_with_shards(call, only, has_keys);
     else
-        call_run_handler(call);
+        observe_run(call, stats, gates, only, has_keys);
+    stat_add(&stats->calls, 1);
+    if (unlikely(call->failed))
+        stat_add(&stats->failed, 1);
+}
+
+static void run_without_keys(struct call *call)
+{
+    run_handler(call, NULL, false);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
@@ -359,7 +369,7 @@ static void run_with_keys(struct call *call, size_t key_count)
     shard_set_clear(call->executor);
     add_shards(call, key_count);
     shard_set_lock(call->executor);
-    run_with_shards(call, NULL);
+    run_handler(call, NULL, true);
     shard_set_unlock(call->executor);
 }
 
@@ -370,7 +380,7 @@ static void run_general(struct call *call)
     if (!hash_keys(call, &key_count))
         reply_no_memory(call);
     else if (key_count == 0)
-        call_run_handler(call);
+        run_without_keys(call);
     else
         run_with_keys(call, key_count);
     executor_give_back_room(call->executor);
@@ -385,7 +395,7 @@ static void run_single(struct call *call, const struct request *request)
     call->first_hash = request->hash;
     call->key_hashes = &call->first_hash;
     ks_lock(ks, shard);
-    run_with_shards(call, shard);
+    run_handler(call, shard, true);
     ks_unlock(ks, shard);
 }
 
@@ -402,12 +412,12 @@ static void run_locked(struct call *call, const struct request *request)
         run_single(call, request);
     } else if (command->flags & CMD_ALL_SHARDS) {
         ks_lock_all(&call->engine->keyspace);
-        call_run_handler(call);
+        run_without_keys(call);
         ks_unlock_all(&call->engine->keyspace);
     } else if (command->keys != NULL) {
         run_general(call);
     } else {
-        call_run_handler(call);
+        run_without_keys(call);
     }
 }
 
@@ -415,10 +425,9 @@ void call_run_nested(struct call *call)
 {
     size_t key_count;
     if (hash_keys(call, &key_count))
-        run_with_shards(call, NULL);
+        run_handler(call, NULL, true);
     else
         reply_no_memory(call);
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 static void note_use(struct session *session, const struct call *call)
@@ -435,7 +444,6 @@ static void run_call(struct call *call, const struct request *request)
     note_use(call->session, call);
     run_locked(call, request);
     assert(guard_is_clear());
-    stat_add(&call->executor->stats.commands, 1);
 }
 
 /* A request that is refused spoils the transaction that it was meant for; a refused EXEC ends it. */
@@ -445,13 +453,14 @@ static void refuse(struct call *call)
         transaction_drop(call->session);
     else
         transaction_spoil(call->session);
-    stat_add(&call->executor->stats.unexpected_errors, 1);
+    if (call->command != NULL)
+        stat_add(&command_stats_of(call)->rejected, 1);
 }
 
 /* In RESP2 a client with subscriptions can't tell a reply from a message, and so may say little. */
 static bool is_deaf_to(const struct call *call)
 {
-    return (call->session->modes & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
+    return (session_modes(call->session) & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
            atomic_load_explicit(&call->session->protocol, memory_order_relaxed) == 2;
 }
 
@@ -470,12 +479,16 @@ static void refuse_subscriber(struct call *call)
    replied. */
 static bool is_in_place(struct call *call)
 {
-    if ((call->session->modes & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
+    if ((session_modes(call->session) & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
         return false;
     }
     if (is_deaf_to(call)) {
         refuse_subscriber(call);
+        return false;
+    }
+    if ((call->session->modes & MODE_MONITORS) && (call_flags(call) & (CMD_READONLY | CMD_WRITE | CMD_MAY_REPLICATE))) {
+        reply_error(call, "ERR Replica can't interact with the keyspace");
         return false;
     }
     return true;
@@ -488,7 +501,7 @@ static enum verdict place(struct call *call)
 {
     if (is_held_back(call))
         return VERDICT_POSTPONE;
-    if (!(call->session->modes & MODE_MULTI) || transaction_lets_through(call))
+    if (!(session_modes(call->session) & MODE_MULTI) || transaction_lets_through(call))
         return VERDICT_RUN;
     note_use(call->session, call);
     transaction_queue(call);
@@ -499,7 +512,7 @@ static enum verdict place(struct call *call)
    it. room_leave follows when that has happened. */
 static enum verdict judge(struct call *call, bool is_acceptable)
 {
-    if (call->session->modes & MODES_LISTENING)
+    if (session_modes(call->session) & MODES_LISTENING)
         inbox_settle(call->session);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
@@ -523,13 +536,20 @@ static void follow_client_reply(struct session *session)
 }
 
 /* What a session that is not a plain one needs behind a reply: what was delivered to it meanwhile stands there. */
-static void conclude(struct session *session)
+static void conclude(const struct call *call)
 {
-    if (session->modes & MODE_SKIPS)
+    struct session *session = call->session;
+    unsigned modes = session_modes(session);
+    if (modes & MODE_SKIPS)
         follow_client_reply(session);
-    if (session->modes & MODES_LISTENING)
+    if (modes & MODE_TRACKING)
+        tracking_conclude(call);
+    if (modes & MODE_SUBSCRIBED)
+        acl_conclude(session);
+    if (modes & MODES_LISTENING)
         inbox_settle(session);
-    session->modes &= ~(unsigned)MODE_LEAVES;
+    if (modes & MODE_LEAVES)
+        session->modes &= ~(unsigned)MODE_LEAVES;
 }
 
 enum run_result request_run(struct session *session, const struct request *request)
@@ -548,7 +568,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.keys.count = 0;
     call.failed = false;
     call.is_running = false;
-    unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
+    unsigned state = session_modes(session) | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
     bool is_plain = likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX));
     enum verdict verdict = likely(is_plain) ? VERDICT_RUN : judge(&call, is_acceptable);
@@ -558,12 +578,12 @@ enum run_result request_run(struct session *session, const struct request *reque
         room_leave(executor);
     if (unlikely(verdict == VERDICT_POSTPONE))
         return RUN_POSTPONED;
-    if (unlikely(session->modes != 0))
-        conclude(session);
+    if (unlikely(session_modes(session) != 0))
+        conclude(&call);
     return RUN_DONE;
 }
 
-static uint64_t hash_of_argument(const struct call *call, size_t argument)
+uint64_t call_key_hash(const struct call *call, size_t argument)
 {
     const struct key_range *keys = &call->keys;
     if (likely(keys->count > 0) && argument >= keys->first) {
@@ -585,7 +605,7 @@ static bool must_keep_expired(const struct call *call)
 
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key)
 {
-    uint64_t hash = hash_of_argument(call, argument);
+    uint64_t hash = call_key_hash(call, argument);
     struct keyspace *ks = &call->engine->keyspace;
     if (unlikely(must_keep_expired(call)))
         *key = ks_find_unchanged(ks, db, ARG(argument), hash, call->now_ms);

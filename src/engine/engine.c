@@ -6,7 +6,10 @@
 #include "engine/notify.h"
 #include "keyspace/prefix.h"
 
-enum { SHARDS_PER_THREAD = 8 };
+enum {
+    SHARDS_PER_THREAD = 8,
+    TIMING_NS = 1000 * 1000 - 1, /* a slow log that wants calls of less than a millisecond wants to see all */
+};
 
 /* A power of two of at least SHARDS_PER_THREAD per thread; 1 when there is one thread. */
 static size_t shard_count_for(size_t threads)
@@ -32,12 +35,16 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
+    slowlog_configure(&engine->slowlog, config);
+    latency_configure(&engine->latency, config);
+    engine_set_gate(engine, GATE_TIMING, slowlog_wants(&engine->slowlog, TIMING_NS) || latency_is_on(&engine->latency));
     for (int i = 0; i < CFG_CLASS_COUNT; i++)
         atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
                               memory_order_relaxed);
     int events = CFG_READ(config, notify_keyspace_events);
     atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
     engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
+    tracking_set_limit(engine, CFG_READ(config, tracking_table_max_keys));
     atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
     room_follow(engine);
     return true;
@@ -56,8 +63,9 @@ static bool follow_prefix_index(struct config *config, void *context, struct cfg
 static bool hook_configuration(struct larder *engine)
 {
     static const char *const names[] = {
-        "maxmemory-policy",           "lfu-log-factor",         "lfu-decay-time", "loglevel",
-        "client-output-buffer-limit", "notify-keyspace-events", "maxmemory",      "maxkeys"};
+        "maxmemory-policy",           "lfu-log-factor",            "lfu-decay-time",         "loglevel",
+        "client-output-buffer-limit", "notify-keyspace-events",    "maxmemory",              "maxkeys",
+        "slowlog-log-slower-than",    "latency-monitor-threshold", "tracking-table-max-keys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -78,6 +86,22 @@ static bool rename_commands(struct larder *engine)
     return true;
 }
 
+/* What hangs on the keyspace. False when there is no memory; then nothing is left of it. */
+static bool open_parts(struct larder *engine)
+{
+    engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
+    if (engine->watches == NULL)
+        return false;
+    if (tracking_init(engine) && hook_configuration(engine) && pubsub_init(&engine->pubsub)) {
+        if (acl_init(engine))
+            return true;
+        pubsub_free(&engine->pubsub);
+    }
+    tracking_free(engine);
+    mem_free(engine->watches);
+    return false;
+}
+
 bool engine_init(struct larder *engine, const struct engine_options *options, struct config *config)
 {
     memset(engine, 0, sizeof(*engine));
@@ -85,32 +109,39 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     engine->log.write = options->log;
     engine->log.context = options->log_context;
     clock_init(&engine->clock);
+    engine->describe_client = options->describe_client;
     engine->opened_ms = clock_now_us(&engine->clock) / 1000;
     random_hex(engine->run_id, RUN_ID_LEN);
     atomic_init(&engine->expires_actively, true);
+    stopwatch_init(&engine->stopwatch);
+    slowlog_init(&engine->slowlog);
+    latency_init(&engine->latency);
+    monitors_init(&engine->monitors);
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
     size_t db_count = (size_t)CFG_READ(config, databases);
-    if (!rename_commands(engine) ||
+    engine->retired_commands = mem_alloc_zeroed(engine->commands.row_count * sizeof(command_stats_slot));
+    if (engine->retired_commands == NULL || !rename_commands(engine) ||
         ks_init(&engine->keyspace, shard_count_for(threads), threads > 1, db_count) != KS_OK) {
+        mem_free((void *)engine->retired_commands);
         command_table_free(&engine->commands);
         return false;
     }
     room_init(&engine->room, threads);
     engine->keyspace.observer =
         (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
-    engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
-        mem_free(engine->watches);
+    if (!open_parts(engine)) {
         room_free(&engine->room);
         ks_free(&engine->keyspace);
+        mem_free((void *)engine->retired_commands);
         command_table_free(&engine->commands);
         return false;
     }
     session_registry_init(&engine->sessions);
     lock_init(&engine->executors_lock);
     list_init(&engine->executors);
+    error_stats_init(&engine->retired_errors);
     lock_init(&engine->wake_lock);
     sampler_init(&engine->sampler);
     return true;
@@ -122,9 +153,16 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    acl_free(engine);
     pubsub_free(&engine->pubsub);
+    tracking_free(engine);
     room_free(&engine->room);
     ks_free(&engine->keyspace);
+    command_stats_free(engine->retired_commands, engine->commands.row_count);
+    error_stats_free(&engine->retired_errors);
+    slowlog_free(&engine->slowlog);
+    latency_free(&engine->latency);
+    monitors_free(&engine->monitors);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
@@ -162,8 +200,13 @@ bool executor_init(struct executor *executor, struct larder *engine)
     executor->engine = engine;
     size_t words = (engine->keyspace.shard_count + 63) / 64;
     executor->shard_set = mem_alloc_zeroed(words * sizeof(*executor->shard_set));
-    if (executor->shard_set == NULL)
+    executor->commands = mem_alloc_zeroed(engine->commands.row_count * sizeof(command_stats_slot));
+    if (executor->shard_set == NULL || executor->commands == NULL) {
+        mem_free(executor->shard_set);
+        mem_free((void *)executor->commands);
         return false;
+    }
+    error_stats_init(&executor->errors);
     uint64_t seed;
     random_secure(&seed, sizeof(seed));
     random_seed(&executor->random, seed);
@@ -194,7 +237,11 @@ void executor_free(struct executor *executor)
     lock_take(&engine->executors_lock);
     list_remove(&executor->in_engine);
     add_stats(&engine->retired, &executor->stats);
+    command_stats_retire(executor);
+    error_stats_retire(engine, &executor->errors);
     lock_give(&engine->executors_lock);
+    command_stats_free(executor->commands, engine->commands.row_count);
+    error_stats_free(&executor->errors);
     mem_free(executor->key_hashes);
     mem_free(executor->shard_set);
 }
@@ -225,7 +272,7 @@ struct executor_stats engine_stats(struct larder *engine)
 }
 
 /* Executors' counters belong to their threads, so a reset does not touch them: it subtracts what they stand at. */
-void engine_reset_stats(struct larder *engine)
+bool engine_reset_stats(struct larder *engine)
 {
     lock_take(&engine->executors_lock);
     struct executor_stats sums = sum_stats(engine);
@@ -233,11 +280,14 @@ void engine_reset_stats(struct larder *engine)
     for (size_t i = 0; i < STAT_COUNT; i++)
         stat_add(stat_at(&engine->retired, i), -atomic_load_explicit(stat_at(&sums, i), memory_order_relaxed));
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
+    error_stats_reset(engine);
+    bool is_complete = command_stats_reset(engine);
     lock_give(&engine->executors_lock);
     atomic_store_explicit(&engine->slow_readers, 0, memory_order_relaxed);
     ks_reset_counters(&engine->keyspace);
     atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);
+    return is_complete;
 }
 
 bool engine_is_paused(struct larder *engine, int64_t now_ms)
@@ -299,35 +349,33 @@ static void end_pause(struct larder *engine, int64_t now_ms)
     lock_give(&engine->sessions.lock);
 }
 
-bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
     bool has_built = false; /* one shard's step at a time */
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
+    uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
     for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
         ks_unlock(ks, shard);
     }
+    latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EXPIRE_CYCLE, now_ms / 1000);
     for (size_t i = 0; i < shard_count && !has_built; i++)
         has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
     has_more |= has_built;
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    tracking_upkeep(engine, first_shard, shard_count);
     has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
+    if (tracking_has_untold(&engine->tracking))
+        tracking_broadcast(engine); /* what has expired or was evicted */
     if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&
         !engine_is_paused(engine, now_ms))
         end_pause(engine, now_ms);
     sampler_run(engine);
     return has_more;
-}
-
-size_t engine_used_memory(struct larder *engine)
-{
-    struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes + figures.prefix_bytes + figures.eviction_bytes +
-           atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
 }

@@ -160,12 +160,12 @@ struct frame frame_invalidation(frame_encoders encoders, const bytes *keys, size
     encoder->bulk(&writer.out, BYTES("message"));
     encoder->bulk(&writer.out, BYTES("__redis__:invalidate"));
     if (count == 0)
-        encoder->null_array(&writer.out);
+        encoder->null(&writer.out);
     encoder = begin_head(&writer, 3);
     encoder->push(&writer.out, 2);
     encoder->bulk(&writer.out, BYTES("invalidate"));
     if (count == 0)
-        encoder->null_array(&writer.out);
+        encoder->null(&writer.out);
     encoder = begin_body(&writer);
     if (count > 0)
         encoder->array(&writer.out, count);

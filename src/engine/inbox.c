@@ -22,8 +22,7 @@ static bool is_over_limit(const struct session *session, size_t waiting)
     return (limit > 0 && sum >= limit) || sum > SESSION_OUTPUT_CEILING;
 }
 
-/* The session must close. Of all who find that, one is told so. */
-static bool condemn(struct session *session)
+bool inbox_condemn(struct session *session)
 {
     bool was_condemned = atomic_exchange_explicit(&session->must_close, true, memory_order_relaxed);
     if (!was_condemned)
@@ -33,7 +32,7 @@ static bool condemn(struct session *session)
 
 static void close_slow_reader(struct session *session)
 {
-    if (!condemn(session))
+    if (!inbox_condemn(session))
         return;
     log_printf(&session->engine->log, LOG_WARNING_LEVEL,
                "Client id=%llu addr=%s scheduled to be closed ASAP for overcoming of output buffer limits.",
@@ -48,7 +47,7 @@ bool inbox_deliver(struct session *session, struct frame frame)
         return false;
     struct delivery *delivery = mem_alloc(sizeof(*delivery));
     if (unlikely(delivery == NULL)) {
-        condemn(session);
+        inbox_condemn(session);
         return false;
     }
     delivery->frame = frame_keep(frame);

@@ -27,6 +27,9 @@ struct inbox {
    receive this. */
 bool inbox_deliver(struct session *session, struct frame frame);
 
+/* Likewise. The session would miss something and is therefore closed. Of all who find that, one is told so. */
+bool inbox_condemn(struct session *session);
+
 /* The owner. Puts what waits into the session's output until that holds `enough` bytes; SIZE_MAX: everything. Nothing
    follows the last reply of a session that is about to close. */
 void inbox_drain(struct session *session, size_t enough);

@@ -233,7 +233,9 @@ static void end_listening_if_last(struct session *session)
         return;
     mem_free(session->subscriptions);
     session->subscriptions = NULL;
-    session->modes = (session->modes & ~(unsigned)MODE_SUBSCRIBED) | MODE_LEAVES;
+    tracking_release(tracking_hold(session)); /* in RESP2, invalidations come only to who has subscriptions */
+    session->modes |= MODE_LEAVES;
+    session->modes &= ~(unsigned)MODE_SUBSCRIBED;
     atomic_store_explicit(&session->output_class, CFG_CLASS_NORMAL, memory_order_relaxed);
 }
 
@@ -329,6 +331,11 @@ size_t pubsub_count_all(const struct session *session)
 
 /* ---- Publishing ---- */
 
+bool pubsub_matches(bytes pattern, bytes channel)
+{
+    return channel.len > 0 ? glob_match(pattern, channel, false) : pattern.len == 0;
+}
+
 /* A message on its way. Its frames are made when the first receiver is found: most events reach nobody. */
 struct publication {
     bytes channel;
@@ -380,7 +387,7 @@ static void deliver_to_patterns(struct publication *publication, struct pubsub *
     const struct list *end = &pubsub->patterns_in_order;
     for (const struct list *link = end->next; link != end; link = link->next) {
         const struct topic *topic = CONTAINER_OF(link, struct topic, in_order);
-        if (glob_match(blob_bytes(topic->name), publication->channel, false))
+        if (pubsub_matches(blob_bytes(topic->name), publication->channel))
             deliver(publication, topic);
     }
     rwlock_give(&pubsub->patterns_lock);
@@ -442,5 +449,54 @@ void pubsub_visit(struct larder *engine, enum topic_kind kind, void (*visit)(voi
             cursor = ht_scan(&stripe->table.topics, cursor, visit_topic, &visiting);
         } while (cursor != 0);
         lock_give(&stripe->lock);
+    }
+}
+
+struct visiting_subscriptions {
+    pubsub_subscription_fn *visit;
+    void *context;
+};
+
+/* The topic's table is locked. */
+static void visit_subscriptions(void *context, void *item)
+{
+    const struct visiting_subscriptions *visiting = context;
+    const struct topic *topic = item;
+    for (const struct list *link = topic->subscriptions.next; link != &topic->subscriptions; link = link->next) {
+        struct session *session = CONTAINER_OF(link, struct subscription, in_topic)->session;
+        visiting->visit(visiting->context, session, topic->kind, blob_bytes(topic->name));
+    }
+}
+
+static void visit_table(const struct topic_table *table, struct visiting_subscriptions *visiting)
+{
+    uint64_t cursor = 0;
+    do {
+        cursor = ht_scan(&table->topics, cursor, visit_subscriptions, visiting);
+    } while (cursor != 0);
+}
+
+void pubsub_visit_subscriptions(struct larder *engine, pubsub_subscription_fn *visit, void *context)
+{
+    struct visiting_subscriptions visiting = {.visit = visit, .context = context};
+    struct pubsub *pubsub = &engine->pubsub;
+    for (size_t i = 0; i < PUBSUB_STRIPES; i++) {
+        lock_take(&pubsub->stripes[i].lock);
+        visit_table(&pubsub->stripes[i].table, &visiting);
+        lock_give(&pubsub->stripes[i].lock);
+    }
+    rwlock_take_read(&pubsub->patterns_lock);
+    visit_table(&pubsub->patterns, &visiting);
+    rwlock_give(&pubsub->patterns_lock);
+}
+
+void pubsub_visit_own(struct session *session, pubsub_subscription_fn *visit, void *context)
+{
+    for (enum topic_kind kind = 0; session->subscriptions != NULL && kind < TOPIC_KINDS; kind++) {
+        const struct list *head = &session->subscriptions->by_kind[kind];
+        for (const struct list *link = head->next; link != head; link = link->next) {
+            const struct topic *topic = CONTAINER_OF(link, struct subscription, in_session)->topic;
+            visit(context, session, kind, blob_bytes(topic->name));
+        }
     }
 }

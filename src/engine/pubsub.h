@@ -6,8 +6,8 @@
    and not even that while there are none. A subscription belongs to its session's owner, who alone makes and ends it;
    publishers see it under the lock of what it subscribes to.
 
-   Order of locks: shards, then one stripe, then the patterns, then what a delivery takes. So a message may be published
-   while shards are locked, and nothing here locks a shard. */
+   Order of locks: shards, then the registry of sessions, then one stripe, then the patterns, then what a delivery
+   takes. So a message may be published while shards are locked, and nothing here locks a shard. */
 #ifndef LARDER_ENGINE_PUBSUB_H
 #define LARDER_ENGINE_PUBSUB_H
 
@@ -64,6 +64,9 @@ struct blob *pubsub_oldest(const struct session *session, enum topic_kind kind);
 size_t pubsub_count(const struct session *session, enum topic_kind kind);
 size_t pubsub_count_all(const struct session *session);
 
+/* Does a pattern match the name of a channel? As in Redis not even `*` matches the empty name. */
+bool pubsub_matches(bytes pattern, bytes channel);
+
 /* Any thread, holding no stripe. Delivers a message on a channel or shard channel (and, of a channel, to those whose
    pattern matches it); `receivers` is to how many. False when there was no memory for it to reach all of them. */
 bool pubsub_publish(struct larder *engine, enum topic_kind kind, bytes channel, bytes payload, size_t *receivers);
@@ -85,5 +88,12 @@ static inline size_t pubsub_topics(const struct pubsub *pubsub, enum topic_kind 
 size_t pubsub_subscribers(struct larder *engine, enum topic_kind kind, bytes name);
 /* Any thread: visits the names of channels or shard channels with subscribers, under the lock of their stripe. */
 void pubsub_visit(struct larder *engine, enum topic_kind kind, void (*visit)(void *context, bytes name), void *context);
+
+/* Calls with a subscription: its session, and what it is to. */
+typedef void pubsub_subscription_fn(void *context, struct session *session, enum topic_kind kind, bytes name);
+/* Any thread, holding no stripe. Visits all subscriptions, each under the lock of what it is to. */
+void pubsub_visit_subscriptions(struct larder *engine, pubsub_subscription_fn *visit, void *context);
+/* The owner of the session. Visits its subscriptions, which stay as they are meanwhile. */
+void pubsub_visit_own(struct session *session, pubsub_subscription_fn *visit, void *context);
 
 #endif

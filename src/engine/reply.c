@@ -144,6 +144,7 @@ static void send_error(struct call *call, char *text, size_t len)
     ENCODE(call, error, (bytes){text, len});
     call->failed = true;
     stat_add(&call->executor->stats.error_replies, 1);
+    error_stats_count(&call->executor->errors, (bytes){text, len});
 }
 
 void reply_error(struct call *call, const char *text)

@@ -2,6 +2,7 @@
 #include "engine/room.h"
 
 #include "engine/dispatch.h"
+#include "engine/footprint.h"
 #include "engine/transaction.h"
 
 enum {
@@ -190,7 +191,7 @@ enum relief {
 
 /* Frees memory until no more than `most` bytes are in use, or the time is up: garbage first, which costs nobody a key.
  */
-static enum relief relieve(const struct reliever *reliever, size_t most)
+static enum relief free_down_to(const struct reliever *reliever, size_t most)
 {
     struct larder *engine = reliever->engine;
     struct ks_rule rule = rule_of(engine);
@@ -199,9 +200,10 @@ static enum relief relieve(const struct reliever *reliever, size_t most)
         bool has_garbage = load(&engine->keyspace.garbage_bytes) > 0;
         bool is_garbage_left = has_garbage && !ks_reclaim(&engine->keyspace, RECLAIMED_AT_ONCE);
         if (!is_garbage_left && evict_somewhere(reliever, &rule) == KS_EVICTED_NONE) {
-            if (has_garbage && used_bytes(engine) > most) /* another thread has it in hand */
-                return RELIEF_LATER;
-            return used_bytes(engine) > most ? RELIEF_NONE : RELIEF_DONE;
+            if (used_bytes(engine) <= most)
+                return RELIEF_DONE;
+            /* what is garbage now is in another thread's hand */
+            return load(&engine->keyspace.garbage_bytes) > 0 ? RELIEF_LATER : RELIEF_NONE;
         }
         if (step == 1)
             start_ns = clock_monotonic_ns();
@@ -209,6 +211,15 @@ static enum relief relieve(const struct reliever *reliever, size_t most)
             return RELIEF_LATER;
     }
     return RELIEF_DONE;
+}
+
+static enum relief relieve(const struct reliever *reliever, size_t most)
+{
+    struct larder *engine = reliever->engine;
+    uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
+    enum relief relief = free_down_to(reliever, most);
+    latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EVICTION_CYCLE, reliever->now_ms / 1000);
+    return relief;
 }
 
 /* For how long memory is above the limit. */
@@ -349,7 +360,7 @@ void room_leave(struct executor *executor)
     *share = (struct room_share){0};
 }
 
-/* Looks at the clients' memory, some times a second. */
+/* Looks at the memory of clients and what else is not in the keyspace, some times a second. */
 static void look_at_clients(struct larder *engine)
 {
     struct room *room = &engine->room;
@@ -359,8 +370,7 @@ static void look_at_clients(struct larder *engine)
                                                                     now_ns + CLIENTS_INTERVAL_MS * 1000000LL,
                                                                     memory_order_relaxed, memory_order_relaxed))
         return;
-    size_t bytes = session_measure(&engine->sessions).memory;
-    atomic_store_explicit(&room->client_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&room->client_bytes, footprint_beside_keys(engine), memory_order_relaxed);
 }
 
 /* Frees what is too much though no request came: the limit was lowered, or clients' buffers grew. */

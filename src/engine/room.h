@@ -32,7 +32,7 @@ struct room {
     _Atomic size_t slack_bytes; /* of it, so much is kept free */
     _Atomic size_t limit_keys;  /* maxkeys; 0: none */
     _Atomic size_t reserved_bytes;
-    _Atomic size_t client_bytes;    /* as last looked at */
+    _Atomic size_t client_bytes;    /* with all else that is not in the keyspace; as last looked at */
     _Atomic int64_t clients_due_ns; /* when they are to be looked at again */
     _Atomic int64_t over_since_ns;  /* memory has been above the limit since then; 0: it is not */
     _Atomic int64_t over_ns;        /* and was so long before */

@@ -2,6 +2,7 @@
 #include "engine/sampler.h"
 
 #include "engine/engine.h"
+#include "engine/footprint.h"
 
 void sampler_init(struct sampler *sampler)
 {
@@ -25,6 +26,12 @@ static bool claim(struct sampler *sampler, int64_t now_ns)
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
+static void note_footprint(struct larder *engine)
+{
+    struct footprint footprint = footprint_measure(engine);
+    sampler_note_memory(&engine->sampler, footprint_sum(&footprint));
+}
+
 void sampler_run(struct larder *engine)
 {
     struct sampler *sampler = &engine->sampler;
@@ -34,7 +41,7 @@ void sampler_run(struct larder *engine)
     struct executor_stats stats = engine_stats(engine);
     struct sample sample = {
         .at_ns = now_ns,
-        .commands = atomic_load_explicit(&stats.commands, memory_order_relaxed),
+        .commands = command_stats_calls(engine),
         .input_bytes = atomic_load_explicit(&stats.input_bytes, memory_order_relaxed),
         .output_bytes = atomic_load_explicit(&stats.output_bytes, memory_order_relaxed),
     };
@@ -43,7 +50,7 @@ void sampler_run(struct larder *engine)
     sampler->ring[number % SAMPLER_RING] = sample;
     lock_give(&sampler->lock);
     if (number % SAMPLER_MEMORY_EVERY == 0)
-        sampler_note_memory(sampler, engine_used_memory(engine) + session_measure(&engine->sessions).memory);
+        note_footprint(engine);
 }
 
 void sampler_reset(struct sampler *sampler)

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/monitor.h"
+#include "engine/tracking.h"
 #include "engine/transaction.h"
 
 void session_registry_init(struct session_registry *registry)
@@ -21,9 +23,14 @@ static void choose_encoder(struct session *session)
     session->encoder = is_silent ? &reply_encoder_silent : session->encoders[protocol];
 }
 
+/* In RESP2 a session without subscriptions is sent nothing but replies, so what came for RESP3 goes before. */
 void session_set_protocol(struct session *session, int protocol)
 {
+    struct tracker *held = tracking_hold(session);
+    if ((session_modes(session) & MODES_LISTENING) && !(session_modes(session) & MODE_EXEC))
+        inbox_settle(session);
     atomic_store_explicit(&session->protocol, protocol, memory_order_relaxed);
+    tracking_release(held);
     choose_encoder(session);
 }
 
@@ -35,16 +42,6 @@ void session_set_client_reply(struct session *session, enum client_reply mode)
     else
         session->modes &= ~(unsigned)MODE_SKIPS;
     choose_encoder(session);
-}
-
-static bool is_password_required(struct larder *engine)
-{
-    return !cfg_text_is_empty(engine->config, &engine->config->requirepass);
-}
-
-bool session_is_permitted(const struct session *session)
-{
-    return session->is_authenticated || !is_password_required(session->engine);
 }
 
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
@@ -59,14 +56,15 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session->created_ms = clock_now_us(&engine->clock) / 1000;
     session->fd = -1;
     session->is_local = true;
-    session->is_authenticated = !is_password_required(engine);
     atomic_init(&session->last_use_ms, session->created_ms);
     out_init(&session->out, pool);
     session->out.ceiling = transport->is_network ? SESSION_OUTPUT_CEILING : 0;
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
+    list_init(&session->in_monitors);
     atomic_init(&session->queued, -1);
+    acl_enter(session);
 }
 
 void session_register(struct session *session)
@@ -81,6 +79,7 @@ void session_register(struct session *session)
 void session_close(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
@@ -89,6 +88,8 @@ void session_close(struct session *session)
         registry->network_count -= session->transport->is_network;
     }
     lock_give(&registry->lock);
+    tracking_close(session);
+    acl_leave(session);
     inbox_clear(&session->inbox);
     out_clear(&session->out);
     mem_free(session->name);
@@ -117,13 +118,14 @@ bool session_set_text(struct session *session, char **field, bytes text)
 void session_reset(struct session *session)
 {
     transaction_drop(session);
+    monitor_leave(session);
     pubsub_unsubscribe_all(session);
-    inbox_settle(session); /* before the protocol changes */
+    tracking_turn_off(session);
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
     session_set_client_reply(session, CLIENT_REPLY_ON);
-    session->is_authenticated = !is_password_required(session->engine);
+    acl_enter(session);
     session_set_protocol(session, 2);
     bool is_cleared = session_set_text(session, &session->name, (bytes){NULL, 0});
     assert(is_cleared); /* it takes no memory */
@@ -141,6 +143,16 @@ struct session *session_next_client(struct session_registry *registry, struct se
     return NULL;
 }
 
+struct session *session_find(struct session_registry *registry, int64_t id)
+{
+    for (struct list *link = registry->sessions.next; link != &registry->sessions; link = link->next) {
+        struct session *session = CONTAINER_OF(link, struct session, in_registry);
+        if ((int64_t)session->id == id)
+            return atomic_load_explicit(&session->must_close, memory_order_relaxed) ? NULL : session;
+    }
+    return NULL;
+}
+
 size_t session_output_memory(const struct session *session)
 {
     return atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
@@ -151,7 +163,7 @@ size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
            atomic_load_explicit(&session->multi_bytes, memory_order_relaxed) + session_output_memory(session) +
-           atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
+           atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed) + tracking_prefix_bytes(session);
 }
 
 static size_t larger(size_t a, size_t b)

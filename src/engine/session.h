@@ -17,9 +17,12 @@
 
 struct larder;
 struct executor;
+struct tracker;
 struct command;
 struct session;
 struct transaction;
+struct acl_user;
+struct acl_rules;
 
 enum { SESSION_ADDRESS_SIZE = 128 };
 
@@ -44,8 +47,10 @@ enum session_mode {
     MODE_EXEC = 1 << 3,       /* queued commands run: what would stand between their replies must wait */
     MODE_SUBSCRIBED = 1 << 4, /* it has subscriptions, so that others may deliver to it */
     MODE_LEAVES = 1 << 5,     /* it has none any more, but what was delivered may still wait */
+    MODE_TRACKING = 1 << 6,   /* what it reads is remembered; see tracking.h */
+    MODE_MONITORS = 1 << 7,   /* MONITOR: others deliver to it */
 
-    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES, /* its inbox is to be looked at */
+    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES | MODE_MONITORS, /* its inbox is to be looked at */
 };
 
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
@@ -68,16 +73,22 @@ struct session {
     struct out out;                      /* replies not yet handed to the transport */
     const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
-    unsigned modes;                      /* enum session_mode */
+    uint64_t free_pass;                  /* the ACL's generation in which nothing is forbidden to it; 0: in none */
     struct transaction *transaction;     /* NULL outside MULTI */
     struct list watches;                 /* struct watch; see watch.h */
     struct subscriptions *subscriptions; /* NULL: none; see pubsub.h */
-    bool is_authenticated;
-    bool close_after_reply; /* QUIT, or an error that ends the connection */
+    struct acl_rules *rules;             /* its user's, a reference; NULL: not asked for yet, or no user; see acl.h */
+    uint64_t rules_generation;           /* of the ACL, when they were those */
+    bool is_authenticated;               /* it has logged in, or needed not to when it came */
+    bool close_after_reply;              /* QUIT, or an error that ends the connection */
+
+    _Atomic unsigned modes; /* enum session_mode; the owner changes them, but that it LISTENS any thread may say that
+                               knows it to be open; any thread reads */
 
     /* the owner writes, any thread reads */
     _Atomic uint32_t db;
     _Atomic int protocol; /* 2 or 3 */
+    _Atomic bool is_monitor;
     _Atomic bool no_evict;
     _Atomic bool no_touch;   /* CLIENT NO-TOUCH */
     _Atomic bool must_close; /* CLIENT KILL; any thread sets it */
@@ -95,8 +106,10 @@ struct session {
     _Atomic int output_class;                 /* enum cfg_client_class: which output limits hold */
     _Atomic uint32_t subscribed[TOPIC_KINDS]; /* subscriptions of each kind */
     _Atomic size_t subscribed_bytes;          /* memory of them */
+    _Atomic(struct tracker *) tracker; /* NULL: it has nothing to do with tracking; made under the registry lock */
 
     struct inbox inbox;      /* from other threads; see there */
+    struct list in_monitors; /* the monitors' lock */
     _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
 
     /* registry lock */
@@ -104,7 +117,14 @@ struct session {
     char *name; /* NULL: none */
     char *lib_name;
     char *lib_version;
+    _Atomic(struct acl_user *) user; /* a reference: who it is logged in as; NULL: may do everything. The owner changes
+                                        it under the lock; without the lock, others may compare it */
 };
+
+static inline unsigned session_modes(const struct session *session)
+{
+    return atomic_load_explicit(&session->modes, memory_order_relaxed);
+}
 
 /* All sessions of an engine. */
 struct session_registry {
@@ -117,7 +137,7 @@ struct session_registry {
 void session_registry_init(struct session_registry *registry);
 
 /* Prepares a session on memory that the transport gives; `encoders` holds one for each protocol version, [2] and [3].
-   It is authenticated when no password is required. The transport then fills in fd, addresses and is_local. */
+   It is let in when no password is required. The transport then fills in fd, addresses and is_local. */
 void session_open(struct session *session, struct larder *engine, const struct transport *transport,
                   const struct reply_encoder *const *encoders, struct out_pool *pool);
 /* Lets other threads see it. */
@@ -138,6 +158,9 @@ void session_close(struct session *session);
    to it yet. */
 struct session *session_next_client(struct session_registry *registry, struct session *session);
 
+/* Any session by its number, unless it is about to close; NULL: there is none. Under the registry's lock. */
+struct session *session_find(struct session_registry *registry, int64_t id);
+
 /* Memory of what waits to be sent to a session's client, what others share with it counted in full. Any thread. */
 size_t session_output_memory(const struct session *session);
 
@@ -157,9 +180,6 @@ struct session_figures {
 
 /* Takes the registry's lock. */
 struct session_figures session_measure(struct session_registry *registry);
-
-/* May it run commands? It has authenticated, or no password is required (any more). */
-bool session_is_permitted(const struct session *session);
 
 /* Switches to RESP2 or RESP3. */
 void session_set_protocol(struct session *session, int protocol);

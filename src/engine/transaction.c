@@ -175,7 +175,8 @@ static void run_queue(struct call *exec, const struct transaction *transaction)
     reply_array(exec, transaction->count);
     for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
-        call_run_nested(&call);
+        if (acl_still_permits(&call))
+            call_run_nested(&call);
     }
     exec->session->modes &= ~(unsigned)MODE_EXEC;
 }

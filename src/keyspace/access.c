@@ -54,20 +54,33 @@ static void touch_frequency(struct ks_key *key, int64_t now_ms)
     set_entry_access(key->entry, make_frequency(now_ms, incremented(policy, counter, &key->shard->random)));
 }
 
-void ks_touch(struct ks_key *key, int64_t now_ms)
+static void touch_time(struct entry *entry, int64_t now_ms)
 {
-    struct entry *entry = key->entry;
-    if (unlikely(entry->flags & ENTRY_IS_QUEUED)) {
-        s3_touch(entry);
-    } else if (access_kind(&key->ks->access) == ACCESS_FREQUENCY) {
+    uint32_t seconds = (uint32_t)(now_ms / 1000) & ACCESS_MASK;
+    if (entry_access(entry) != seconds) /* no write to a shared cache line for a key used again within the second */
+        set_entry_access(entry, seconds);
+}
+
+/* A use that is remembered in another way than by the time of it, or in more than one. */
+static NEVER_INLINE void touch_otherwise(struct ks_key *key, int64_t now_ms)
+{
+    if (key->entry->flags & ENTRY_IS_QUEUED)
+        s3_touch(key->entry);
+    else if (access_kind(&key->ks->access) == ACCESS_FREQUENCY)
         touch_frequency(key, now_ms);
-    } else {
-        uint32_t seconds = (uint32_t)(now_ms / 1000) & ACCESS_MASK;
-        if (entry_access(entry) != seconds) /* no write to a shared cache line for a key used again within the second */
-            set_entry_access(entry, seconds);
-    }
+    else
+        touch_time(key->entry, now_ms);
     if (is_bounded(key->ks))
         rank_use(key);
+}
+
+void ks_touch(struct ks_key *key, int64_t now_ms)
+{
+    bool is_by_time = access_kind(&key->ks->access) == ACCESS_TIME && !is_bounded(key->ks);
+    if (likely(is_by_time) && likely(!(key->entry->flags & ENTRY_IS_QUEUED)))
+        touch_time(key->entry, now_ms);
+    else
+        touch_otherwise(key, now_ms);
 }
 
 int64_t access_idle_seconds(const struct entry *entry, int64_t now_ms)

@@ -15,6 +15,23 @@ const char *entry_encoding_name(const struct entry *entry)
     return names[entry->encoding];
 }
 
+bytes entry_key_behind(const struct entry *entry)
+{
+    size_t prefix = entry_prefix_size(entry->flags);
+    uint64_t len = entry->key_len;
+    if (entry->flags & ENTRY_HAS_LONG_KEY)
+        memcpy(&len, entry->data + prefix - 8, sizeof(len));
+    return (bytes){entry->data + prefix, (size_t)len};
+}
+
+bytes entry_string_behind(const struct entry *entry)
+{
+    if (entry->flags & ENTRY_IS_BOXED)
+        return blob_bytes(entry_blob(entry));
+    bytes key = entry_key(entry);
+    return (bytes){key.at + key.len, entry->inline_len};
+}
+
 size_t entry_bytes(const struct entry *entry)
 {
     size_t size = mem_size(entry);

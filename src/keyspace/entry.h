@@ -92,15 +92,15 @@ static inline void **entry_box(const struct entry *entry)
     return (void **)(uintptr_t)(entry->data + entry_nodes_size(entry->flags));
 }
 
+/* The same as the two below for entries with optional parts. */
+bytes entry_key_behind(const struct entry *entry);
+bytes entry_string_behind(const struct entry *entry);
+
 static inline bytes entry_key(const struct entry *entry)
 {
     if (likely((entry->flags & ENTRY_LAYOUT) == 0))
         return (bytes){entry->data, entry->key_len};
-    size_t prefix = entry_prefix_size(entry->flags);
-    uint64_t len = entry->key_len;
-    if (entry->flags & ENTRY_HAS_LONG_KEY)
-        memcpy(&len, entry->data + prefix - 8, sizeof(len));
-    return (bytes){entry->data + prefix, (size_t)len};
+    return entry_key_behind(entry);
 }
 
 static inline struct blob *entry_blob(const struct entry *entry)
@@ -111,10 +111,9 @@ static inline struct blob *entry_blob(const struct entry *entry)
 /* The bytes of a string; valid while the lock is held and the entry unchanged. */
 static inline bytes entry_string(const struct entry *entry)
 {
-    if (unlikely(entry->flags & ENTRY_IS_BOXED))
-        return blob_bytes(entry_blob(entry));
-    bytes key = entry_key(entry);
-    return (bytes){key.at + key.len, entry->inline_len};
+    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
+        return (bytes){entry->data + entry->key_len, entry->inline_len};
+    return entry_string_behind(entry);
 }
 
 /* Milliseconds since the epoch; NO_DEADLINE when the entry has none. */

@@ -48,15 +48,13 @@ static enum ks_evicted evict_random(struct keyspace *ks, struct shard *shard, en
 /* A key of the queues; while they are still to be set up, keys outside them go at random. */
 static enum ks_evicted evict_queued(struct keyspace *ks, struct shard *shard, int64_t now_ms)
 {
-    if (!ks_order(ks, shard, ORDERED_IN_PASSING, now_ms) && !shard->evictor->s3.is_on)
-        return evict_random(ks, shard, KS_CHOOSE_S3FIFO);
-    enum ks_evicted result = s3_evict(ks, shard);
+    ks_order(ks, shard, ORDERED_IN_PASSING, now_ms);
+    enum ks_evicted result = shard->evictor->s3.is_on ? s3_evict(ks, shard) : KS_EVICTED_NONE;
     return result == KS_EVICTED_NONE ? evict_random(ks, shard, KS_CHOOSE_S3FIFO) : result;
 }
 
-enum ks_evicted ks_evict(struct keyspace *ks, struct shard *shard, const struct ks_rule *rule, int64_t now_ms)
+static enum ks_evicted evict(struct keyspace *ks, struct shard *shard, const struct ks_rule *rule, int64_t now_ms)
 {
-    assert(ks_is_locked(shard));
     switch (rule->choice) {
     case KS_CHOOSE_S3FIFO:
         return evict_queued(ks, shard, now_ms);
@@ -71,6 +69,14 @@ enum ks_evicted ks_evict(struct keyspace *ks, struct shard *shard, const struct 
     default:
         return KS_EVICTED_NONE;
     }
+}
+
+enum ks_evicted ks_evict(struct keyspace *ks, struct shard *shard, const struct ks_rule *rule, int64_t now_ms)
+{
+    assert(ks_is_locked(shard));
+    enum ks_evicted result = evict(ks, shard, rule, now_ms);
+    meter_evictor(ks, shard);
+    return result;
 }
 
 /* ---- A change of the way in which uses are remembered ---- */
@@ -117,32 +123,49 @@ static bool walk_on(struct walk *walk, struct ordering *ordering, ht_visit_fn *v
     return walk->is_done;
 }
 
+/* Lines begin to be kept, or are given up: where the walk begins. */
+static void switch_lines(struct evictor *evictor, bool is_on)
+{
+    if (is_on)
+        s3_init(&evictor->s3);
+    else
+        ghosts_free(&evictor->s3.ghosts);
+    evictor->s3.is_on = is_on;
+    evictor->ordering = (struct walk){0};
+}
+
+static bool order(struct keyspace *ks, struct shard *shard, bool is_wanted, size_t budget, int64_t now_ms)
+{
+    struct evictor *evictor = shard->evictor;
+    struct s3fifo *s3 = &evictor->s3;
+    struct ordering ordering = {.ks = ks, .shard = shard, .now_ms = now_ms};
+    if (s3->is_on && !is_wanted)
+        switch_lines(evictor, false);
+    if (s3->is_on)
+        return walk_on(&evictor->ordering, &ordering, put_in_line, budget);
+    bool is_clear = s3_clear(s3, CHUNKS_FREED);
+    if (keys_in_line(s3) > 0 && walk_on(&evictor->ordering, &ordering, take_out_of_line, budget))
+        evictor->ordering = (struct walk){0};
+    if (!is_clear || keys_in_line(s3) > 0)
+        return false;
+    if (is_wanted)
+        switch_lines(evictor, true);
+    return !is_wanted;
+}
+
 /* Lines are kept when and only when the policy wants them. Entries that are left from an earlier time leave their lines
    before new ones begin. */
 bool ks_order(struct keyspace *ks, struct shard *shard, size_t budget, int64_t now_ms)
 {
     assert(ks_is_locked(shard));
-    struct evictor *evictor = shard->evictor;
-    struct s3fifo *s3 = &evictor->s3;
+    const struct evictor *evictor = shard->evictor;
     bool is_wanted = access_kind(&ks->access) == ACCESS_QUEUE;
-    if (likely(is_wanted == s3->is_on) && likely(s3->is_on ? evictor->ordering.is_done : keys_in_line(s3) == 0))
+    bool is_in_order = evictor->s3.is_on ? evictor->ordering.is_done : keys_in_line(&evictor->s3) == 0;
+    if (likely(is_wanted == evictor->s3.is_on) && likely(is_in_order))
         return true;
-    if (is_wanted && !s3->is_on && keys_in_line(s3) == 0 && s3_clear(s3, CHUNKS_FREED)) {
-        s3_init(s3);
-        s3->is_on = true;
-        evictor->ordering = (struct walk){0};
-    } else if (!is_wanted && s3->is_on) {
-        s3->is_on = false;
-        ghosts_free(&s3->ghosts);
-        evictor->ordering = (struct walk){0};
-    }
-    struct ordering ordering = {.ks = ks, .shard = shard, .now_ms = now_ms};
-    if (s3->is_on)
-        return walk_on(&evictor->ordering, &ordering, put_in_line, budget);
-    bool is_clear = s3_clear(s3, CHUNKS_FREED);
-    if (walk_on(&evictor->ordering, &ordering, take_out_of_line, budget))
-        evictor->ordering = (struct walk){0};
-    return is_clear && !is_wanted && keys_in_line(s3) == 0;
+    bool is_done = order(ks, shard, is_wanted, budget, now_ms);
+    meter_evictor(ks, shard);
+    return is_done;
 }
 
 struct ks_eviction_figures ks_measure_eviction(struct keyspace *ks)

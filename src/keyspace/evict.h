@@ -50,7 +50,7 @@ void ks_start_meter(struct keyspace *ks);
 /* Bytes of all shards, and of what waits to be freed. Any thread. */
 size_t ks_metered_bytes(const struct keyspace *ks);
 
-/* No lock held, or all. From now on keys are counted and ranked, until is_bounded is set to false. Keys that have not
+/* No lock held. From now on keys are counted and ranked, until is_bounded is set to false. Keys that have not
    been used since have no rank: they are all older than those that have. */
 void ks_start_bound(struct keyspace *ks);
 

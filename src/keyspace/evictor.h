@@ -93,6 +93,9 @@ void s3_init(struct s3fifo *s3);
 /* Forgets up to so many chunks of each line; true when all are gone. */
 bool s3_clear(struct s3fifo *s3, size_t chunks);
 
+/* For tests: asserts the invariants of the lines. */
+void s3_check(struct keyspace *ks, struct shard *shard);
+
 /* ---- sample.c ---- */
 
 enum ks_evicted sample_evict(struct keyspace *ks, struct shard *shard, const struct ks_rule *rule, int64_t now_ms);
@@ -118,5 +121,7 @@ void rank_publish(struct keyspace *ks, struct shard *shard);
 /* Counts a key that came, and keys that went. */
 void rank_count_in(struct keyspace *ks, struct shard *shard);
 void rank_count_out(struct keyspace *ks, struct shard *shard, size_t keys);
+/* For tests: asserts the invariants of the order of use. */
+void rank_check(struct keyspace *ks, struct shard *shard);
 
 #endif

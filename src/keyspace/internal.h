@@ -59,13 +59,19 @@ unsigned access_frequency(const struct access_policy *policy, const struct entry
 /* Memory of one database's part of a shard. */
 size_t db_bytes(const struct db *db);
 
-/* Counts what a change of this database took or gave back. */
+/* Counts what a change of this database, and of the shard's queues, took or gave back. */
 void meter_db(struct keyspace *ks, struct shard *shard, struct db *db);
 
 static inline void ks_meter(struct keyspace *ks, struct shard *shard, struct db *db)
 {
     if (unlikely(atomic_load_explicit(&ks->is_metered, memory_order_relaxed)))
         meter_db(ks, shard, db);
+}
+
+/* Likewise where only the queues changed. */
+static inline void meter_evictor(struct keyspace *ks, struct shard *shard)
+{
+    ks_meter(ks, shard, &shard->dbs[0]);
 }
 
 #endif

@@ -228,44 +228,58 @@ static unsigned rank_flag(const struct keyspace *ks)
     return is_bounded(ks) ? ENTRY_HAS_RANK : 0;
 }
 
+static void replace_entry(struct ks_key *key, struct entry *entry)
+{
+    struct entry *old = key->entry;
+    count_out(key->db, old);
+    if (old->flags & ENTRY_HAS_DEADLINE)
+        wheel_remove(entry_deadline_node(old));
+    prefix_replace(key->db, old, entry);
+    inherit_order(key, entry, old);
+    ht_replace(&key->probe, entry);
+    ks_release(key->ks, old);
+}
+
+static enum ks_status add_entry(struct ks_key *key, struct entry *entry, int64_t now_ms)
+{
+    if (!prefix_insert(key->db, entry))
+        return KS_NO_MEMORY;
+    if (!ht_insert(&key->db->keys, key->hash, entry, ks_hash_entry, key->ks)) {
+        prefix_remove(key->db, entry);
+        return KS_NO_MEMORY;
+    }
+    key->entry = entry;
+    find_again(key);
+    enter_order(key, entry, now_ms);
+    return KS_OK;
+}
+
 /* Puts a complete new entry in the place of the key's present one, which is freed and whose use is remembered, or adds
    it, used now. Its deadline, if the flag is set, is `deadline_ms` and its node not yet in the wheel. On failure the
    new entry stays the caller's. */
 static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms, int64_t now_ms)
 {
-    struct entry *old = key->entry;
     struct db *db = key->db;
-    if ((entry->flags & ENTRY_HAS_DEADLINE) && ensure_wheel(db) != KS_OK)
-        return KS_NO_MEMORY;
-    if ((entry->flags & ENTRY_HAS_RANK) && !rank_prepare(db))
-        return KS_NO_MEMORY;
-    if (old == NULL) {
-        if (!prefix_insert(db, entry))
-            return KS_NO_MEMORY;
-        if (!ht_insert(&db->keys, key->hash, entry, ks_hash_entry, key->ks)) {
-            prefix_remove(db, entry);
-            return KS_NO_MEMORY;
-        }
-        key->entry = entry;
-        find_again(key);
-        enter_order(key, entry, now_ms);
-    } else {
-        count_out(db, old);
-        if (old->flags & ENTRY_HAS_DEADLINE)
-            wheel_remove(entry_deadline_node(old));
-        prefix_replace(db, old, entry);
-        inherit_order(key, entry, old);
-        ht_replace(&key->probe, entry);
-        ks_release(key->ks, old);
-    }
+    bool is_new = key->entry == NULL;
+    enum ks_status status = KS_OK;
     if (entry->flags & ENTRY_HAS_DEADLINE)
-        wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
-    count_in(db, entry);
-    key->entry = entry;
+        status = ensure_wheel(db);
+    if ((entry->flags & ENTRY_HAS_RANK) && !rank_prepare(db))
+        status = KS_NO_MEMORY;
+    if (status == KS_OK && is_new)
+        status = add_entry(key, entry, now_ms);
+    else if (status == KS_OK)
+        replace_entry(key, entry);
+    if (status == KS_OK) {
+        if (entry->flags & ENTRY_HAS_DEADLINE)
+            wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
+        count_in(db, entry);
+        key->entry = entry;
+    }
     ks_meter(key->ks, key->shard, db);
-    if (old == NULL && unlikely(atomic_load_explicit(&key->ks->tells_added, memory_order_relaxed)))
+    if (status == KS_OK && is_new && unlikely(atomic_load_explicit(&key->ks->tells_added, memory_order_relaxed)))
         key->ks->observer.added(key->ks->observer.context, key->shard, ks_db_number(key), entry);
-    return KS_OK;
+    return status;
 }
 
 /* A string entry of `len` bytes that begin with `head`, the others unset; longer ones than fit inline get a blob with

@@ -272,7 +272,7 @@ struct ks_figures {
 };
 enum { KS_ALL_DBS = -1 };
 
-/* Locks one shard at a time. */
+/* Locks one shard at a time; all at once while memory or keys are bounded. */
 struct ks_figures ks_measure(struct keyspace *ks, int db);
 void ks_reset_counters(struct keyspace *ks);
 

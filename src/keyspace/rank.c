@@ -285,3 +285,26 @@ enum ks_evicted ks_evict_oldest(struct keyspace *ks, bool is_locked_only)
     }
     return KS_EVICTED_NOT_YET;
 }
+
+void rank_check(struct keyspace *ks, struct shard *shard)
+{
+    for (size_t i = 0; i < ks->db_count; i++) {
+        const struct db *db = &shard->dbs[i];
+        size_t count = 0;
+        uint64_t stamp = 0;
+        for (struct list *link = db->ranks != NULL ? db->ranks->next : NULL; link != NULL && link != db->ranks;
+             link = link->next) {
+            const struct rank *rank = CONTAINER_OF(link, struct rank, link);
+            assert(rank->stamp > stamp);
+            stamp = rank->stamp;
+            count++;
+        }
+        assert(count == db->ranked);
+        (void)stamp;
+        (void)count;
+    }
+    uint64_t published = oldest_of(shard);
+    rank_publish(ks, shard);
+    assert(!is_bounded(ks) || published == oldest_of(shard));
+    (void)published;
+}

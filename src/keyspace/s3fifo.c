@@ -313,3 +313,37 @@ bool s3_clear(struct s3fifo *s3, size_t chunks)
     }
     return is_gone;
 }
+
+/* ---- Checking ---- */
+
+struct check {
+    struct keyspace *ks;
+    struct shard *shard;
+    enum s3_queue line;
+    size_t found;
+};
+
+static void check_item(void *context, uint64_t item)
+{
+    struct check *check = context;
+    check->found += find_item(check->ks, check->shard, check->line, item).entry != NULL;
+}
+
+void s3_check(struct keyspace *ks, struct shard *shard)
+{
+    const struct s3fifo *s3 = &shard->evictor->s3;
+    for (int i = 0; i < 2; i++) {
+        const struct s3_line *line = &s3->lines[i];
+        struct check check = {.ks = ks, .shard = shard, .line = (enum s3_queue)i};
+        size_t queued = 0;
+        for (size_t db = 0; db < ks->db_count; db++)
+            queued += shard->dbs[db].queued[i];
+        assert(queued == line->live);
+        fifo_visit(&line->cleaned, check_item, &check);
+        fifo_visit(&line->items, check_item, &check);
+        assert(!s3->is_on || check.found == line->live);
+        assert(line->is_cleaning || line->cleaned.count == 0);
+        (void)queued;
+    }
+    assert(s3->small_share >= least_share && s3->small_share <= most_share);
+}

@@ -168,9 +168,20 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->deadline_sum_ms += db->deadline_sum_ms;
 }
 
+/* Where a bound is kept, the shards are looked at in one moment: one after the other could show more keys, or memory,
+   than there ever were at once. */
+static bool must_freeze(struct keyspace *ks, int db)
+{
+    bool is_limited = is_bounded(ks) || (db == KS_ALL_DBS && atomic_load_explicit(&ks->is_metered, memory_order_relaxed));
+    return is_limited && !ks_is_locked(&ks->shards[0]);
+}
+
 struct ks_figures ks_measure(struct keyspace *ks, int db)
 {
     struct ks_figures figures = {0};
+    bool is_frozen = must_freeze(ks, db);
+    if (is_frozen)
+        ks_lock_all(ks);
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
         bool was_taken = ks_enter(ks, shard);
@@ -181,6 +192,8 @@ struct ks_figures ks_measure(struct keyspace *ks, int db)
         figures.expired += shard->expired;
         ks_leave(ks, shard, was_taken);
     }
+    if (is_frozen)
+        ks_unlock_all(ks);
     return figures;
 }
 
@@ -196,36 +209,60 @@ void ks_reset_counters(struct keyspace *ks)
     }
 }
 
+/* What is found in one database of a shard. */
+struct check {
+    size_t keys;
+    size_t with_deadline;
+    size_t entry_bytes;
+    size_t ranked;
+    size_t queued;
+    __int128 deadline_sum_ms;
+};
+
 static void check_entry(void *context, void *item)
 {
-    struct ks_figures *figures = context;
+    struct check *check = context;
     struct entry *entry = item;
-    figures->keys++;
-    figures->entry_bytes += entry_bytes(entry);
+    check->keys++;
+    check->entry_bytes += entry_bytes(entry);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
-        figures->with_deadline++;
-        figures->deadline_sum_ms += entry_deadline_ms(entry);
+        check->with_deadline++;
+        check->deadline_sum_ms += entry_deadline_ms(entry);
         assert(!list_is_empty(&entry_deadline_node(entry)->link));
     }
+    if (entry->flags & ENTRY_HAS_RANK) {
+        check->ranked++;
+        assert(entry_of_rank(entry_rank(entry)) == entry);
+        assert(!list_is_empty(&entry_rank(entry)->link));
+    }
+    check->queued += (entry->flags & ENTRY_IS_QUEUED) != 0;
+}
+
+static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
+{
+    struct check check = {0};
+    ks_visit_shard(ks, shard, (size_t)(db - shard->dbs), check_entry, &check);
+    ht_check(&db->keys, ks_hash_entry, ks);
+    assert(check.keys == db->keys.used);
+    assert(check.with_deadline == db->with_deadline);
+    assert(check.entry_bytes == db->entry_bytes);
+    assert(check.deadline_sum_ms == db->deadline_sum_ms);
+    assert(check.ranked == db->ranked);
+    assert(check.queued == db->queued[S3_SMALL] + db->queued[S3_MAIN]);
+    prefix_check(db);
+    assert(!atomic_load_explicit(&ks->is_metered, memory_order_relaxed) || db->metered_bytes == db_bytes(db));
+    (void)check;
 }
 
 void ks_check(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
-        for (size_t j = 0; j < ks->db_count; j++) {
-            struct db *db = &shard->dbs[j];
-            struct ks_figures figures = {0};
-            ks_visit_shard(ks, shard, j, check_entry, &figures);
-            bool was_taken = ks_enter(ks, shard);
-            ht_check(&db->keys, ks_hash_entry, ks);
-            assert(figures.keys == db->keys.used);
-            assert(figures.with_deadline == db->with_deadline);
-            assert(figures.entry_bytes == db->entry_bytes);
-            assert(figures.deadline_sum_ms == db->deadline_sum_ms);
-            prefix_check(db);
-            (void)db;
-            ks_leave(ks, shard, was_taken);
-        }
+        bool was_taken = ks_enter(ks, shard);
+        for (size_t j = 0; j < ks->db_count; j++)
+            check_db(ks, shard, &shard->dbs[j]);
+        s3_check(ks, shard);
+        rank_check(ks, shard);
+        ks_leave(ks, shard, was_taken);
     }
 }

@@ -9,7 +9,7 @@ struct resp_limits resp_limits_of(const struct session *session)
 {
     return (struct resp_limits){
         .max_bulk_len = CFG_READ(session->engine->config, proto_max_bulk_len),
-        .is_unauthenticated = !session_is_permitted(session),
+        .is_unauthenticated = !acl_lets_in(session),
     };
 }
 

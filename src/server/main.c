@@ -2,7 +2,9 @@
    and the exit status belong to this file alone. The main thread only waits: signal handlers and a client's SHUTDOWN
    write a byte into a pipe, which it reads. */
 #include "base/mem.h"
+#include "commands/client.h"
 #include "commands/commands.h"
+#include "engine/acl_file.h"
 #include "engine/engine.h"
 #include "net/net.h"
 #include "server/command_line.h"
@@ -122,6 +124,7 @@ static bool open_engine(struct server *server)
     struct engine_options options = {
         .threads = thread_count(&server->config),
         .families = command_families,
+        .describe_client = client_describe,
         .log = log_file_write,
         .log_context = &server->log,
     };
@@ -156,10 +159,13 @@ static void announce_ready(struct server *server)
 {
     struct log *log = &server->engine.log;
     int port = atomic_load_explicit(&server->engine.tcp_port, memory_order_relaxed);
-    log_printf(log, LOG_NOTICE_LEVEL, "Running mode=standalone, port=%d.", port);
+    int tls_port = atomic_load_explicit(&server->engine.tls_port, memory_order_relaxed);
+    log_printf(log, LOG_NOTICE_LEVEL, "Running mode=standalone, port=%d.", port > 0 ? port : tls_port);
     log_printf(log, LOG_NOTICE_LEVEL, "Server initialized");
     if (port > 0)
         log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections tcp");
+    if (tls_port > 0)
+        log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections tls");
     if (!cfg_text_is_empty(&server->config, &server->config.unixsocket))
         log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections unix");
     process_notify_ready(&server->config);
@@ -178,18 +184,32 @@ static void wait_for_stop(struct server *server)
     log_printf(log, LOG_NOTICE_LEVEL, "User requested shutdown...");
 }
 
+static void log_failure(const struct log *log, const struct net_failure *failure)
+{
+    switch (failure->at) {
+    case NET_FAILED_PORT:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tcp), aborting.", failure->port);
+        break;
+    case NET_FAILED_TLS_PORT:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tls), aborting.", failure->port);
+        break;
+    case NET_FAILED_TLS:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed to configure TLS. Check logs for more info.");
+        break;
+    case NET_FAILED_OTHERWISE:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed to start: %s", failure->reason);
+        break;
+    }
+}
+
 static int serve(struct server *server)
 {
     struct log *log = &server->engine.log;
     struct net_options options = {.workers = thread_count(&server->config)};
-    char error[LISTENER_ERROR_SIZE];
-    int failed_port;
-    struct net *net = net_start(&server->engine, &options, &failed_port, error);
+    struct net_failure failure;
+    struct net *net = net_start(&server->engine, &options, &failure);
     if (net == NULL) {
-        if (failed_port != 0)
-            log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tcp), aborting.", failed_port);
-        else
-            log_printf(log, LOG_WARNING_LEVEL, "Failed to start: %s", error);
+        log_failure(log, &failure);
         return 1;
     }
     announce_ready(server);
@@ -227,6 +247,17 @@ static void open_syslog(struct server *server)
             facilities[CFG_READ(&server->config, syslog_facility)]);
 }
 
+static bool start_users(struct server *server)
+{
+    struct text error = {0};
+    bool is_started = acl_start(&server->engine, &error);
+    if (!is_started)
+        log_printf(&server->engine.log, LOG_WARNING_LEVEL, "Aborting Larder startup because of ACL errors: %s",
+                   error.at != NULL ? error.at : "out of memory");
+    text_free(&error);
+    return is_started;
+}
+
 /* Everything between opening the engine and closing it. */
 static int start_and_serve(struct server *server, const struct command_line *line)
 {
@@ -236,6 +267,8 @@ static int start_and_serve(struct server *server, const struct command_line *lin
     if (CFG_READ(&server->config, crash_log_enabled))
         crash_install(&server->config);
     announce(server, line);
+    if (!start_users(server))
+        return 1;
     if (CFG_READ(&server->config, daemonize) || !cfg_text_is_empty(&server->config, &server->config.pidfile))
         process_write_pid_file(&server->config, &server->engine.log);
     process_raise_file_limit(&server->config, &server->engine.log);
@@ -274,11 +307,14 @@ static bool load(struct server *server, const struct command_line *line)
     }
     server->config.check_rename = command_rename;
     server->config.check_rename_context = &table;
+    server->config.check_user = acl_check_user_line;
+    server->config.check_user_context = &table;
     struct cfg_file_error error;
     bool is_loaded = command_line_load(line, &server->config, PRODUCT, &error);
     if (!is_loaded)
         fputs(error.text, stderr);
     server->config.check_rename = NULL;
+    server->config.check_user = NULL;
     command_table_free(&table);
     return is_loaded;
 }
@@ -314,8 +350,8 @@ int main(int argc, char **argv)
     int status = 0;
     switch (line.action) {
     case COMMAND_LINE_VERSION:
-        printf("Larder server v=%s compatible=%s malloc=%s bits=%d\n", LARDER_VERSION, LARDER_REDIS_VERSION,
-               mem_allocator_name(), (int)(sizeof(void *) * CHAR_BIT));
+        printf("Larder server v=%s compatible=%s malloc=%s tls=%s bits=%d\n", LARDER_VERSION, LARDER_REDIS_VERSION,
+               mem_allocator_name(), LARDER_TLS, (int)(sizeof(void *) * CHAR_BIT));
         break;
     case COMMAND_LINE_HELP:
         fputs(command_line_help, stdout);

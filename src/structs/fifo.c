@@ -75,3 +75,11 @@ bool fifo_clear(struct fifo *fifo, size_t chunks)
         free_first(fifo);
     return fifo->first == NULL;
 }
+
+void fifo_visit(const struct fifo *fifo, fifo_visit_fn *visit, void *context)
+{
+    size_t begin = fifo->begin;
+    for (const struct fifo_chunk *chunk = fifo->first; chunk != NULL; chunk = chunk->next, begin = 0)
+        for (size_t i = begin; i < chunk->end; i++)
+            visit(context, chunk->items[i]);
+}

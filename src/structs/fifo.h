@@ -28,6 +28,10 @@ uint64_t fifo_front(const struct fifo *fifo);
 /* Takes the oldest item out; the queue must not be empty. */
 void fifo_drop_front(struct fifo *fifo);
 
+/* Visits all items, the oldest first; for tests. */
+typedef void fifo_visit_fn(void *context, uint64_t item);
+void fifo_visit(const struct fifo *fifo, fifo_visit_fn *visit, void *context);
+
 /* Forgets up to `chunks` chunks of items from the front; true when the queue is empty. */
 bool fifo_clear(struct fifo *fifo, size_t chunks);
 

@@ -1,13 +1,14 @@
-"""One server for the client programs."""
+"""One server for the client programs, with a TLS port where it was built with TLS."""
 
 import pytest
 
+from support.certificates import has_tls, need_tls
 from support.server import Server
 
 
 @pytest.fixture(scope="session")
 def client_server(binary):
-    server = Server(binary, threads=2)
+    server = Server(binary, threads=2, tls=has_tls(binary))
     yield server
     server.stop()
 
@@ -20,3 +21,10 @@ def server(request, client_server):
         connection.command("FLUSHALL")
     yield client_server
     client_server.close_connections()
+
+
+@pytest.fixture(params=["tcp", "unix", "tls"])
+def transport(request, binary):
+    if request.param == "tls":
+        need_tls(binary)
+    return request.param

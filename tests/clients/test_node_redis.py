@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import certificates
+
 SOURCE = Path(__file__).parent / "node"
+PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
+RESP3_PROGRAM = "client_side_cache.mjs"
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +20,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "basic_use.mjs"):
+    for name in ("package.json", "options.mjs", *PROGRAMS, RESP3_PROGRAM):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -35,16 +39,29 @@ def installed(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("protocol", ["2", "3"])
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_basic_use(server, installed, transport, protocol):
-    where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
+def run(server, transport, folder, program, *arguments):
+    where, *files = {
+        "tcp": lambda: [f"redis://127.0.0.1:{server.port}"],
+        "unix": lambda: [server.unix_path],
+        "tls": lambda: [f"rediss://localhost:{server.tls_port}", *certificates().paths_of_client()],
+    }[transport]()
     result = subprocess.run(
-        ["node", "basic_use.mjs", where, protocol],
-        cwd=installed,
+        ["node", program, where, *arguments, *files],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "ok\n"), result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("protocol", ["2", "3"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_promise_holds(server, installed, transport, protocol, program):
+    run(server, transport, installed, program, protocol)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_client_side_caching(server, installed, transport):
+    run(server, transport, installed, RESP3_PROGRAM)

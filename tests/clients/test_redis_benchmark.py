@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from support.certificates import certificates, need_tls
+
 pytestmark = pytest.mark.skipif(shutil.which("redis-benchmark") is None, reason="redis-benchmark is not installed")
 
 TESTS = ["SET", "GET", "INCR", "MSET (10 keys)"]
@@ -54,6 +56,23 @@ def test_all_requests_are_answered(server, options):
     assert set(rates) == set(TESTS)
     assert all(rate > 0 for rate in rates.values())
     assert server.client().dbsize() > 0
+
+
+@pytest.mark.parametrize("options", [[], ["-P", "100"], ["-d", "100000"], ["--threads", "2"]], ids=" ".join)
+def test_all_requests_are_answered_over_tls(server, binary, options):
+    need_tls(binary)
+    where = ["-h", "127.0.0.1", "-p", str(server.tls_port), *certificates().cli_options()]
+    result = subprocess.run(
+        ["redis-benchmark", *where, "-t", "set,get,incr", "-n", "4000", "-c", "20", "--csv", *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "rror" not in result.stderr, result.stderr
+    assert len(result.stdout.splitlines()) == 4, result.stdout
+    assert server.client().get("counter:__rand_int__") == b"4000"
 
 
 def test_unix_socket_and_own_command(server):

@@ -5,17 +5,27 @@ import subprocess
 
 import pytest
 
+from support.certificates import certificates
+
 pytestmark = pytest.mark.skipif(shutil.which("redis-cli") is None, reason="redis-cli is not installed")
 
 
+def way_to(server, transport):
+    """The options that lead redis-cli to the server."""
+    if transport == "unix":
+        return ["-s", server.unix_path]
+    if transport == "tcp":
+        return ["-h", "127.0.0.1", "-p", str(server.port)]
+    return ["-h", "127.0.0.1", "-p", str(server.tls_port), *certificates().cli_options()]
+
+
 def cli(server, *words, stdin=None, transport="tcp", options=()):
-    where = ["-h", "127.0.0.1", "-p", str(server.port)] if transport == "tcp" else ["-s", server.unix_path]
+    where = way_to(server, transport)
     return subprocess.run(
         ["redis-cli", *where, *options, *words], input=stdin, capture_output=True, text=True, timeout=120, check=False
     )
 
 
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
 @pytest.mark.parametrize("protocol", ["-2", "-3"])
 def test_commands_given_as_words(server, transport, protocol):
     def run(*words):
@@ -51,11 +61,11 @@ def test_formatted_output(server):
     assert cli(server, "MGET", "a", "b", options=["--json"]).stdout == '["1","2"]\n'
 
 
-def test_pipe_mode_loads_in_bulk(server):
+def test_pipe_mode_loads_in_bulk(server, transport):
     data = "".join(f"SET key:{number} value\r\n" for number in range(5000))
-    result = cli(server, options=["--pipe"], stdin=data)
+    result = cli(server, options=["--pipe"], stdin=data, transport=transport)
     assert "errors: 0, replies: 5000" in result.stdout
-    assert cli(server, "DBSIZE").stdout == "5000\n"
+    assert cli(server, "DBSIZE", transport=transport).stdout == "5000\n"
 
 
 def test_scan_mode_lists_keys(server):

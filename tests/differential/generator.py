@@ -146,6 +146,9 @@ ALL_NAMES = [
     "nosuch",
     "RANDOMKEY",
     "SCAN",
+    "PUBLISH",
+    "SPUBLISH",
+    "PUBSUB",
 ]
 
 
@@ -470,6 +473,6 @@ class Generator:
 
     def _broken_arity(self, name):
         # A bare COMMAND describes every command of a server; subcommands are made up only by their own makers.
-        if name in ("MEMORY", "CONFIG", "CLIENT", "COMMAND"):
+        if name in ("MEMORY", "CONFIG", "CLIENT", "COMMAND", "PUBSUB"):
             return 1 if name == "COMMAND" else 0
         return self.random.randrange(0, 6)

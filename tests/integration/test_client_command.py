@@ -111,6 +111,39 @@ def test_list_filters_by_id_and_type(server, transport):
 
 
 @pytest.mark.larder_only("CLIENT SETINFO came with 7.2")
+def test_list_shows_transactions(server, transport):
+    watching, connection, writer = server.raw(transport), server.raw(transport), server.raw(transport)
+    ids = [str(client_id(connection)), str(client_id(watching))]
+
+    def entries():
+        found = server.client(transport).client_list(client_id=ids)
+        return [(entry["flags"].strip("U"), entry["multi"], int(entry["multi-mem"])) for entry in found]
+
+    assert [entry[1:] for entry in entries()] == [("-1", 0)] * 2
+    watching.command("WATCH", "k")
+    for words in (("MULTI",), ("SET", "k", "v" * 1000), ("GET", "k")):
+        connection.command(*words)
+        watching.command(*words)
+    writer.command("SET", "k", "v")
+    one, two = entries()
+    assert (one[:2], two[:2]) == (("x", "2"), ("xd", "2"))
+    assert two[2] > one[2] > 1000  # what is watched counts too
+    connection.command("EXEC")
+    assert entries()[0][1:] == ("-1", 0)
+
+
+def test_list_and_kill_know_subscribers(server, transport):
+    subscriber, connection = server.raw(transport), server.raw(transport)
+    number = client_id(subscriber)
+    subscriber.command("SUBSCRIBE", "channel")
+    (entry,) = server.client(transport).client_list(_type="pubsub")
+    assert (entry["id"], entry["flags"].strip("U"), entry["sub"]) == (str(number), "P", "1")
+    assert connection.ask("CLIENT", "KILL", "TYPE", "pubsub") == (":", b"1")
+    with pytest.raises((Closed, OSError)):
+        subscriber.command("PING")
+    assert is_open(connection)
+
+
 def test_setinfo_is_listed(server, transport):
     connection = server.raw(transport)
     connection.command("CLIENT", "SETINFO", "LIB-NAME", "my-lib")
@@ -189,6 +222,25 @@ def test_kill_by_local_address_type_and_user(start_server):
     assert is_open(steady)
 
 
+@pytest.mark.larder_only("MAXAGE came with 7.4")
+def test_kill_by_age(start_engine):
+    server = start_engine()
+    server.engine.freeze()
+    old = server.raw()
+    assert is_open(old)
+    server.engine.advance(60)
+    young, killer = server.raw(), server.raw()
+    assert is_open(young)
+    server.engine.advance(10)
+    assert killer.ask("CLIENT", "KILL", "MAXAGE", 71) == (":", b"0")
+    assert killer.ask("CLIENT", "KILL", "MAXAGE", 70) == (":", b"1")
+    assert (is_open(old), is_open(young)) == (False, True)
+    assert killer.ask("CLIENT", "KILL", "MAXAGE", 10, "ID", client_id(young)) == (":", b"1")
+    for word in ("x", "1.5", "99999999999999999999"):
+        assert killer.ask("CLIENT", "KILL", "MAXAGE", word) == ("-", b"ERR maxage is not an integer or out of range")
+    assert killer.ask("CLIENT", "KILL", "MAXAGE", 0) == ("-", b"ERR maxage should be greater than 0")
+
+
 def test_kill_frees_a_client_whose_pipeline_is_running(server):
     """On several threads the victim is likely to be served by another one."""
     killer = server.raw()
@@ -252,8 +304,10 @@ def test_help_lists_what_there_is(r):
     text = b"\n".join(r.execute_command("CLIENT", "HELP")).decode()
     assert text.startswith("CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
     for subcommand in (
+        "CACHING",
         "ID",
         "GETNAME",
+        "GETREDIR",
         "SETNAME",
         "SETINFO",
         "INFO",
@@ -265,6 +319,8 @@ def test_help_lists_what_there_is(r):
         "PAUSE",
         "UNPAUSE",
         "UNBLOCK",
+        "TRACKING",
+        "TRACKINGINFO",
         "HELP",
     ):
         assert f"\n{subcommand}" in text

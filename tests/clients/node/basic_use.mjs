@@ -1,17 +1,11 @@
 // What an application does with node-redis first: connect, strings, keys, pipelines, errors, scanning, several databases.
-// Usage: node basic_use.mjs <url or unix socket path> <2|3>. Ends with status 0 and prints "ok" when every promise held.
+// Usage: node basic_use.mjs, with the words of options.mjs. Ends with status 0 and prints "ok" when every promise held.
 
 import assert from "node:assert/strict";
 import { createClient } from "redis";
+import { clientOptions } from "./options.mjs";
 
-const [where, protocol] = process.argv.slice(2);
-const options = { RESP: Number(protocol), name: "node-test", socket: { reconnectStrategy: false } };
-if (where.startsWith("redis://"))
-  options.url = where;
-else
-  options.socket.path = where;
-
-const client = createClient(options);
+const client = createClient({ ...clientOptions(), name: "node-test" });
 client.on("error", (error) => { console.error(error); process.exitCode = 1; });
 await client.connect();
 
