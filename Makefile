@@ -50,6 +50,10 @@ fuzz: ## fuzzes each target for FUZZ_SECONDS (default 60)
 	@ninja -C build/fuzz --quiet
 	@tools/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
+soak: ## everything at once, for SOAK_SECONDS (default 600) in each of SOAK_BUILDS (default: release asan tsan)
+	@tools/setup.sh test
+	@python3 tools/run_tests.py soak
+
 install: build ## installs server, library and header under PREFIX (default /usr/local)
 	@meson configure build/release --prefix $(PREFIX)
 	@meson install -C build/release

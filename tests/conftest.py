@@ -32,6 +32,13 @@ def pytest_addoption(parser):
         help="random malformed byte streams of the protocol differential (default: 3000)",
     )
 
+    parser.addoption(
+        "--soak-seconds",
+        type=float,
+        default=20,
+        help="how long the soak test lets its actors play, all targets together (default: 20)",
+    )
+
 
 def pytest_configure(config):
     if config.getoption("--seed") is None:

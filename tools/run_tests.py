@@ -4,7 +4,9 @@
 What runs: the unit tests under the address and undefined-behaviour sanitizers and under the thread sanitizer; the
 black-box tests (integration, differential, clients) against the release build and against both sanitized builds; a part of
 them against a build without the optional libraries; the installed library with an outside program; each fuzzer for a short
-while on its stored corpus. Arguments name the stages to run instead of all: unit, blackbox, bare, install, fuzz.
+while on its stored corpus. Arguments name the stages to run instead of all: unit, blackbox, bare, install, fuzz. The stage
+soak is run only when it is named, as the black-box tests have a short one: SOAK_SECONDS (default 600) in each of SOAK_BUILDS
+(default: release asan tsan).
 """
 
 import os
@@ -100,7 +102,7 @@ def unit_stage(tally):
         tally.add_junit(f"unit tests, {name}", report, status)
 
 
-def start_blackbox(name, *tests):
+def start_pytest(name, *arguments):
     """pytest against one build, its output in a file."""
     environment = os.environ | SANITIZER_OPTIONS | {"LARDER_SERVER": str(BUILD / name / "larder-server")}
     if name in ("asan", "tsan"):
@@ -109,27 +111,26 @@ def start_blackbox(name, *tests):
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     log = open(RESULTS / f"{name}.log", "w", encoding="utf-8")
-    paths = tests or [ROOT / "tests"]
-    words = [VENV / "bin/python", "-m", "pytest", *paths, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    words = [VENV / "bin/python", "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     process = subprocess.Popen(
         list(map(str, words)), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
     return name, process, report
 
 
-def finish_blackbox(tally, name, process, report):
+def finish_pytest(tally, stage, name, process, report):
     status = process.wait()
     lines = (RESULTS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
     print("\n".join(lines[-1:] if status == 0 else lines[-400:]), flush=True)
-    tally.add_junit(f"black-box tests, {name}", report, status)
+    tally.add_junit(f"{stage}, {name}", report, status)
 
 
 def blackbox_stage(tally):
     """The sanitized builds run at the same time, one on each core; the release build before them, undisturbed."""
     for group in (["release"], ["asan", "tsan"]):
         print(f"== black-box tests, {' and '.join(group)}", flush=True)
-        for started in [start_blackbox(name) for name in group]:
-            finish_blackbox(tally, *started)
+        for started in [start_pytest(name, ROOT / "tests") for name in group]:
+            finish_pytest(tally, "black-box tests", *started)
 
 
 def bare_stage(tally):
@@ -137,7 +138,16 @@ def bare_stage(tally):
     build("bare")
     print("== black-box tests, without optional libraries", flush=True)
     names = ("test_tls_absent", "test_connection", "test_config", "test_info", "test_lifecycle")
-    finish_blackbox(tally, *start_blackbox("bare", *[ROOT / f"tests/integration/{name}.py" for name in names]))
+    started = start_pytest("bare", *[ROOT / f"tests/integration/{name}.py" for name in names])
+    finish_pytest(tally, "black-box tests", *started)
+
+
+def soak_stage(tally):
+    """One build after the other: each has the machine to itself."""
+    seconds = os.environ.get("SOAK_SECONDS", "600")
+    for name in os.environ.get("SOAK_BUILDS", "release asan tsan").split():
+        print(f"== soak, {name}, {seconds} s", flush=True)
+        finish_pytest(tally, "soak", *start_pytest(name, ROOT / "tests/soak", "--soak-seconds", seconds))
 
 
 def install_stage(tally):
@@ -182,18 +192,19 @@ STAGES = {
     "install": install_stage,
     "fuzz": fuzz_stage,
 }
+NAMED_STAGES = STAGES | {"soak": soak_stage}
 
 
 def main():
     wanted = sys.argv[1:] or list(STAGES)
-    unknown = [name for name in wanted if name not in STAGES]
+    unknown = [name for name in wanted if name not in NAMED_STAGES]
     if unknown:
-        sys.exit(f"run_tests: there are the stages {', '.join(STAGES)}; not {', '.join(unknown)}")
+        sys.exit(f"run_tests: there are the stages {', '.join(NAMED_STAGES)}; not {', '.join(unknown)}")
     build("release", "asan", "tsan")
     set_up_python()
     tally = Tally()
     for name in wanted:
-        STAGES[name](tally)
+        NAMED_STAGES[name](tally)
     for failure in tally.failures:
         print(f"FAILED {failure}")
     print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped")

@@ -74,6 +74,7 @@ static uint64_t make_item(uint64_t hash, uint32_t ticket)
 
 void s3_init(struct s3fifo *s3)
 {
+    ghosts_free(&s3->ghosts); /* evicting may have gone on for a moment after the lines had been given up */
     memset(s3, 0, sizeof(*s3));
     s3->small_share = first_share;
 }

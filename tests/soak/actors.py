@@ -1,0 +1,774 @@
+"""The soak's actors: each plays one kind of client, on connections that come and go, as Redis is documented.
+
+An actor says which commands it needs; it plays wherever the server has them. It may lose its connection at any moment
+(others kill clients, limits are changed) and then begins anew. What may never happen is a malformed reply, a silent
+server, an error that nothing explains, or a broken promise of the actor's own (a value that was not written, half a
+transaction, messages out of order, ...).
+"""
+
+import itertools
+import random
+import re
+import time
+
+from differential.generator import Generator
+from support.resp import Closed
+
+from .soak import Problem, live_with
+
+SOCKETS = frozenset({"tcp", "unix"})
+CLIENTS = SOCKETS | {"memory"}
+EVERYWHERE = CLIENTS | {"session"}
+
+# Databases: nobody exchanges or moves what lies in the quiet ones. Everywhere, keys may be evicted or flushed.
+QUIET_DBS = (0, 1)
+STORMY_DBS = (4, 5, 6, 7)
+
+# Each thread reads the clock once for a batch of requests, so that a slow one lags behind the others.
+CLOCK_SKEW_MS = 2000
+
+# Refusals that others bring about at any time.
+REFUSALS = (
+    b"OOM ",
+    b"EXECABORT Transaction discarded because of: OOM ",
+    b"EXECABORT Transaction discarded because of pr",
+)
+
+
+def content(reply):
+    """The payload of a reply; None for a null of either protocol."""
+    return None if reply[0] == "_" else reply[1]
+
+
+class Actor:
+    needs = ()
+    count = 1
+    transports = CLIENTS
+    protocols = (2, 3)
+
+    def __init__(self, soak, number, seed):
+        self.soak = soak
+        self.number = number
+        self.random = random.Random(seed)
+        self.steps = 0
+        self.last_step = time.monotonic()
+        self.protocol = 2
+
+    def __str__(self):
+        return f"{type(self).__name__} {self.number}"
+
+    def live(self):
+        live_with(self, self._live)
+
+    def _live(self):
+        while not self.soak.is_over.is_set():
+            try:
+                self._connect_and_play()
+            except TimeoutError:
+                raise Problem("no answer") from None
+            except (Closed, OSError):
+                pass  # others kill connections, or this one was cut off for what it did
+            self.last_step = time.monotonic()
+
+    def _connect_and_play(self):
+        transports = sorted(self.transports & set(self.soak.target.addresses))
+        client = self.soak.connect(self.random.choice(transports))
+        try:
+            self.protocol = self.random.choice(self.protocols)
+            if self.protocol == 3:
+                self.expect(client.ask("HELLO", 3), "%")
+            self.begin(client)
+            for _ in range(self.random.randrange(1, 40)):
+                self.step(client)
+                self.steps += 1
+                self.last_step = time.monotonic()
+                if self.soak.is_over.is_set():
+                    return
+            if self.random.randrange(3) == 0:
+                client.break_off(self.random)
+        finally:
+            client.close()
+
+    def begin(self, client):
+        """What comes first on a new connection."""
+
+    def step(self, client):
+        raise NotImplementedError
+
+    # --- Replies ---
+
+    def expect(self, reply, kinds, also=REFUSALS):
+        """The payload of a reply of one of these kinds; None for an error that may come at any time."""
+        if reply[0] == "-" and reply[1].startswith(tuple(also)):
+            return None
+        if reply[0] not in kinds:
+            raise Problem(f"{reply!r} where one of {kinds!r} was due")
+        return content(reply)
+
+    def choose(self, *items):
+        return self.random.choice(items)
+
+    def chance(self, one_in):
+        return self.random.randrange(one_in) == 0
+
+
+# --- Data ---
+
+
+class Owner(Actor):
+    """Reads back what it alone wrote: the value or, if somebody flushed or evicted it, nothing; never another."""
+
+    count = 3
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", self.choose(*QUIET_DBS)), "+")
+        self.prefix = f"own:{self.number}:{self.random.randrange(1 << 40)}:"
+        self.values = {}
+
+    def step(self, client):
+        commands, checks = [], []
+        for _ in range(self.random.randrange(1, 30)):
+            key = self.prefix + str(self.random.randrange(10))
+            value = str(self.random.randrange(10**9)).encode() * self.choose(1, 2, 10, 500)
+            words = self.choose(
+                ("SET", key, value), ("GET", key), ("APPEND", key, value), ("GETDEL", key), ("STRLEN", key)
+            )
+            commands.append(words)
+            checks.append((key, value))
+        for words, (key, value), reply in zip(commands, checks, client.pipeline(commands)):
+            self._check(words, key, value, reply)
+
+    def _check(self, words, key, value, reply):
+        known = self.values.get(key)
+        payload = self.expect(reply, "+:$_")
+        if reply[0] == "-":
+            return
+        if words[0] in ("GET", "GETDEL") and payload not in (None, known):
+            raise Problem(f"{key} holds {payload[:60]!r} instead of {known and known[:60]!r}")
+        if words[0] == "STRLEN" and int(payload) not in (0, len(known or b"")):
+            raise Problem(f"{key} is {payload!r} bytes long instead of {len(known or b'')}")
+        if words[0] == "APPEND":
+            value = (known or b"") + value if int(payload) == len(known or b"") + len(value) else value
+            if int(payload) != len(value):
+                raise Problem(f"{key} grew to {payload!r} bytes")
+        if words[0] in ("SET", "APPEND"):
+            self.values[key] = value
+        elif words[0] == "GETDEL":
+            self.values.pop(key, None)
+
+
+class Twins(Actor):
+    """Writes groups of keys in one transaction, all the same value; who reads a group never sees two values in it."""
+
+    needs = ("MULTI", "EXEC", "DISCARD")
+    count = 3
+    GROUPS = 6
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", QUIET_DBS[0]), "+")
+
+    def step(self, client):
+        group = self.random.randrange(self.GROUPS)
+        keys = [f"twin:{group}:{number}" for number in self.random.sample(range(8), 8)]
+        if self.chance(2):
+            self._write(client, keys)
+        elif self.chance(2):
+            self._check(self.expect(client.ask("MGET", *keys), "*"))
+        else:
+            replies = client.pipeline(
+                [("MULTI",), *[("GET", key) for key in keys], self.choose(("EXEC",), ("DISCARD",))]
+            )
+            if replies[-1][0] == "*":
+                self._check(self.expect(replies[-1], "*"))
+
+    def _write(self, client, keys):
+        value = f"{self.number}:{self.steps}:{self.random.random()}"
+        life = self.choose((), (), ("PX", self.random.randrange(1, 60)))
+        extra = self.choose((), (), (("DBSIZE",),), (("SCAN", 0),), (("INFO", "memory"),))
+        replies = client.pipeline([("MULTI",), *[("SET", key, value, *life) for key in keys], *extra, ("EXEC",)])
+        self.expect(replies[-1], "*")
+
+    def _check(self, values):
+        if len({content(value) for value in values or ()} - {None}) > 1:
+            raise Problem(f"a part of a transaction was seen: {values!r}")
+
+
+class Optimist(Actor):
+    """Hands out tickets by WATCH, GET, MULTI, SET, EXEC: no number twice, whoever interferes."""
+
+    needs = ("WATCH", "MULTI", "EXEC", "UNWATCH")
+    count = 3
+    bases = itertools.count(1)
+    issued = set()
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", QUIET_DBS[0]), "+")
+
+    def step(self, client):
+        key = f"ticket:{self.random.randrange(3)}"
+        self.expect(client.ask("WATCH", key, *self.choose((), ("other:1", "other:2"))), "+")
+        if self.chance(10):
+            self.expect(client.ask(self.choose("UNWATCH", "RESET")), "+")
+            self.begin(client)
+            return
+        value = self.expect(client.ask("GET", key), "$_")
+        ticket = int(value) + 1 if value is not None else next(self.bases) * 10**9
+        life = self.choose((), ("PX", self.random.randrange(1, 30)))
+        replies = client.pipeline([("MULTI",), ("SET", key, ticket, *life), ("EXEC",)])
+        results = self.expect(replies[-1], "*_")
+        if results and results[0] == ("+", b"OK"):
+            with self.soak.lock:
+                if (key, ticket) in self.issued:
+                    raise Problem(f"{key}: ticket {ticket} was issued twice")
+                self.issued.add((key, ticket))
+
+
+class Mortal(Actor):
+    """Keys that die soon, by every command that gives them a deadline."""
+
+    count = 2
+    transports = EVERYWHERE
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", self.choose(*QUIET_DBS, *STORMY_DBS)), "+")
+
+    def step(self, client):
+        commands = []
+        for _ in range(20):
+            key = f"mortal:{self.random.randrange(200)}"
+            life = self.random.randrange(1, 80)
+            commands.append(
+                self.choose(
+                    ("SET", key, "v" * self.random.randrange(300), "PX", life),
+                    ("PSETEX", key, life, "v"),
+                    ("PEXPIRE", key, life, *self.choose((), ("NX",), ("GT",))),
+                    ("PERSIST", key),
+                    ("GETEX", key, "PX", life),
+                    ("PTTL", key),
+                    ("EXISTS", key),
+                    ("RENAME", key, f"mortal:{self.random.randrange(200)}"),
+                    ("COPY", key, f"mortal:{self.random.randrange(200)}", "REPLACE"),
+                )
+            )
+        for words, reply in zip(commands, client.pipeline(commands)):
+            payload = self.expect(reply, "+:$_", (*REFUSALS, b"ERR no such key", b"ERR source and destination"))
+            if words[0] == "PTTL" and payload is not None and int(payload) > 80 + CLOCK_SKEW_MS:
+                raise Problem(f"{words[1]} has {payload!r} ms left")
+
+
+class Giant(Actor):
+    """Large values, written and read whole, and now and then left in the middle."""
+
+    def step(self, client):
+        key = f"big:{self.random.randrange(4)}"
+        size = self.random.choice((20_000, 200_000, 1 << 20, 3 << 20))
+        letter = self.random.choice(b"abcdef")
+        if self.chance(2):
+            self.expect(client.ask("SET", key, bytes([letter]) * size), "+")
+        elif self.chance(3):
+            client.send("GET", key)
+            client.break_off(self.random)
+            raise Closed()
+        else:
+            value = self.expect(client.ask("GET", key), "$_")
+            if value is not None and len(set(value)) > 1:
+                raise Problem(f"{key} is mixed of {set(value)!r}")
+
+
+class Stranger(Actor):
+    """Random commands of every kind, sound and unsound, transactions included: the differential test's."""
+
+    count = 3
+    transports = EVERYWHERE
+    needs = ("MULTI", "WATCH")
+
+    def begin(self, client):
+        self.generator = Generator(self.random, key_count=20)
+
+    def step(self, client):
+        commands = [self._tame(words) for words in self.generator.commands(self.random.randrange(1, 30))]
+        client.pipeline(commands)
+
+    def _tame(self, words):
+        """Others rely on the databases that SWAPDB would exchange, and nobody waits for CLIENT REPLY's silence."""
+        if str(words[0]).upper() == "SWAPDB":
+            return ("SWAPDB", *self.random.sample(STORMY_DBS, 2))
+        return words
+
+
+class Walker(Actor):
+    """Looks at everything."""
+
+    def step(self, client):
+        self.expect(client.ask("SELECT", self.choose(*QUIET_DBS, *STORMY_DBS)), "+")
+        cursor = b"0"
+        for _ in range(20):
+            reply = self.expect(client.ask("SCAN", cursor, "COUNT", self.choose(1, 50, 1000)), "*")
+            cursor = reply[0][1]
+            if cursor == b"0":
+                break
+        for words in (("DBSIZE",), ("RANDOMKEY",), ("KEYS", "own:1*"), ("INFO", "everything"), ("MEMORY", "STATS")):
+            self.expect(client.ask(*words), ":$_*%=")
+
+
+class Flusher(Actor):
+    """Empties and exchanges databases."""
+
+    def step(self, client):
+        self.expect(client.ask("SELECT", self.choose(*STORMY_DBS)), "+")
+        words = self.choose(
+            ("FLUSHDB",),
+            ("FLUSHDB", "ASYNC"),
+            ("SWAPDB", *self.random.sample(STORMY_DBS, 2)),
+            ("SWAPDB", *self.random.sample(STORMY_DBS, 2)),
+            ("DEBUG", "POPULATE", self.choose(100, 3000), f"filler:{self.number}"),
+            ("FLUSHALL", "SYNC") if self.chance(4) else ("DBSIZE",),
+        )
+        self.expect(client.ask(*words), "+:")
+
+
+class Prefixer(Actor):
+    """Whole families of keys at once."""
+
+    needs = ("PREFIX",)
+    transports = EVERYWHERE
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", self.choose(*STORMY_DBS)), "+")
+
+    def step(self, client):
+        prefix = self.choose("family:", "family:1", "filler", "family:22")
+        commands = [("SET", f"family:{self.random.randrange(300)}", self.random.randrange(100)) for _ in range(20)]
+        commands.append(
+            self.choose(
+                ("PREFIX", "COUNT", prefix),
+                ("PREFIX", "KEYS", prefix, "LIMIT", 20),
+                ("PREFIX", "GET", prefix, "LIMIT", 20),
+                ("PREFIX", "INCR", prefix),
+                ("PREFIX", "EXPIRE", prefix, 100),
+                ("PREFIX", "TOP"),
+                ("PREFIX", "MEMORY", prefix),
+                ("PREFIX", "DEL", prefix),
+            )
+        )
+        for reply in client.pipeline(commands):
+            self.expect(reply, "+:*%$~")
+
+
+# --- Messages ---
+
+
+class Publisher(Actor):
+    """Numbered messages on channels and shard channels, in transactions too."""
+
+    needs = ("PUBLISH", "SPUBLISH", "MULTI")
+    count = 2
+    transports = EVERYWHERE
+    numbers = itertools.count(1)
+
+    def begin(self, client):
+        self.name = next(self.numbers)
+        self.sent = 0
+
+    def step(self, client):
+        commands = []
+        for _ in range(self.random.randrange(1, 20)):
+            self.sent += 1
+            text = f"{self.name}:{self.sent}:" + "x" * self.choose(0, 10, 2000, 30_000)
+            commands.append((self.choose("PUBLISH", "SPUBLISH"), f"channel:{self.random.randrange(4)}", text))
+        if self.chance(4):
+            commands = [("MULTI",), *commands, ("EXEC",)]
+        for reply in client.pipeline(commands):
+            self.expect(reply, ":+*")
+
+
+class Subscriber(Actor):
+    """Listens to channels, patterns and shard channels; of each publisher, messages come in order. Sometimes it listens
+    so slowly that it is sent away."""
+
+    needs = ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE")
+    count = 4
+
+    def begin(self, client):
+        self.seen = {}
+        words = self.choose(
+            ("SUBSCRIBE", "channel:0", "channel:1", "channel:2"),
+            ("PSUBSCRIBE", "channel:*"),
+            ("SSUBSCRIBE", "channel:1", "channel:3"),
+            ("PSUBSCRIBE", "__key*__:*", "chan*1"),
+        )
+        client.send(*words)
+        self.is_slow = self.chance(6)
+
+    def step(self, client):
+        if self.is_slow:
+            self.soak.is_over.wait(0.2)
+        for _ in range(50):
+            message = client.next_message(0.1)
+            if message is None:
+                break
+            self._check(message)
+        if self.chance(10):
+            client.send(self.choose("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "PING"))
+        if self.chance(10):
+            client.send("SUBSCRIBE", f"channel:{self.random.randrange(4)}")
+
+    def _check(self, message):
+        kind, items = message
+        if kind not in "*>" or items is None:
+            return  # a reply to PING
+        words = [item[1] for item in items]
+        if words[0] not in (b"message", b"pmessage", b"smessage"):
+            return
+        if not re.fullmatch(rb"\d+:\d+:x*", words[-1]):
+            return  # a keyspace event
+        publisher, number, _ = words[-1].split(b":")
+        source = (words[0], *words[1:-1], publisher)
+        if int(number) <= self.seen.get(source, 0):
+            raise Problem(f"message {number} of {source} after {self.seen[source]}")
+        self.seen[source] = int(number)
+
+
+class Tracker(Actor):
+    """Client-side caching in all its modes."""
+
+    needs = ("CLIENT|TRACKING", "CLIENT|CACHING", "CLIENT|TRACKINGINFO", "CLIENT|GETREDIR")
+    count = 2
+    protocols = (3,)
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", QUIET_DBS[0]), "+")
+        self.mode = self.choose((), ("BCAST",), ("BCAST", "PREFIX", "twin:", "PREFIX", "k"), ("OPTIN",), ("OPTOUT",))
+        noloop = self.choose((), ("NOLOOP",))
+        self.expect(client.ask("CLIENT", "TRACKING", "ON", *self.mode, *noloop), "+")
+
+    def step(self, client):
+        if self.mode == ("OPTIN",):
+            self.expect(client.ask("CLIENT", "CACHING", "YES"), "+")
+        keys = [f"k{self.random.randrange(20)}" for _ in range(5)] + [f"twin:{self.random.randrange(6)}:0"]
+        self.expect(client.ask("MGET", *keys), "*")
+        self.expect(client.ask("SET", self.random.choice(keys[:5]), "v"), "+")
+        self.expect(client.ask("CLIENT", "TRACKINGINFO"), "%")
+        self.expect(client.ask("CLIENT", "GETREDIR"), ":")
+        while client.pushes:
+            push = client.pushes.popleft()[1]
+            if push[0][1] != b"invalidate" or not (push[1][1] is None or all(kind == "$" for kind, _ in push[1][1])):
+                raise Problem(f"no invalidation: {push!r}")
+        if self.chance(20):
+            self.expect(client.ask("CLIENT", "TRACKING", "OFF"), "+")
+            self.begin(client)
+
+
+class Redirector(Actor):
+    """Tracking whose invalidations go to another connection, either of which may be gone first."""
+
+    needs = ("CLIENT|TRACKING", "SUBSCRIBE")
+
+    def step(self, client):
+        other = self.soak.connect(self.choose("tcp", "unix"))
+        try:
+            number = self.expect(other.ask("CLIENT", "ID"), ":")
+            other.send("SUBSCRIBE", "__redis__:invalidate")
+            reply = client.ask("CLIENT", "TRACKING", "ON", "REDIRECT", number)
+            self.expect(reply, "+", (b"ERR The client ID you want redirect",))
+            for _ in range(5):
+                key = f"k{self.random.randrange(20)}"
+                client.pipeline([("GET", key), ("SET", key, "v")])
+                other.next_message(0.02)
+            if self.chance(2):
+                self.expect(client.ask("CLIENT", "TRACKING", "OFF"), "+")
+        finally:
+            other.close()
+        client.pipeline([("GET", "k1"), ("SET", "k1", "v"), ("CLIENT", "TRACKING", "OFF")])
+
+
+# --- Looking ---
+
+
+class Eavesdropper(Actor):
+    """MONITOR, for a while."""
+
+    needs = ("MONITOR",)
+
+    def begin(self, client):
+        self.expect(client.ask("MONITOR"), "+")
+
+    def step(self, client):
+        for _ in range(200):
+            line = client.next_message(0.1)
+            if line is None:
+                break
+            if line[0] == "+" and not re.match(rb'\d+\.\d{6} \[\d+ [^\]]+\]( "|$)', line[1]) and line[1] != b"OK":
+                raise Problem(f"MONITOR says {line[1][:200]!r}")
+
+
+class Inspector(Actor):
+    """Everything that tells of the server and its clients."""
+
+    LOOKS = (
+        ("CLIENT", "LIST"),
+        ("CLIENT", "INFO"),
+        ("CLIENT", "LIST", "TYPE", "pubsub"),
+        ("CLIENT", "GETNAME"),
+        ("CONFIG", "GET", "*"),
+        ("COMMAND", "COUNT"),
+        ("COMMAND", "DOCS", "get"),
+        ("MEMORY", "DOCTOR"),
+        ("OBJECT", "ENCODING", "twin:0:0"),
+        ("CONFIG", "RESETSTAT"),
+        ("DEBUG", "HTSTATS", 0),
+        ("TIME",),
+    )
+
+    def step(self, client):
+        for words in self.random.sample(self.looks(), 5):
+            self.expect(client.ask(*words), "$*%:+=_~", (*REFUSALS, b"ERR no such key"))
+
+    def looks(self):
+        return self.LOOKS
+
+
+class SlowLogger(Inspector):
+    needs = ("SLOWLOG", "LATENCY")
+    LOOKS = (
+        ("SLOWLOG", "GET", 5),
+        ("SLOWLOG", "GET", -1),
+        ("SLOWLOG", "LEN"),
+        ("SLOWLOG", "RESET"),
+        ("CONFIG", "SET", "slowlog-log-slower-than", 0),
+        ("CONFIG", "SET", "slowlog-max-len", 50),
+        ("CONFIG", "SET", "latency-monitor-threshold", 1),
+        ("LATENCY", "LATEST"),
+        ("LATENCY", "HISTOGRAM"),
+        ("LATENCY", "HISTOGRAM", "get", "set"),
+        ("LATENCY", "RESET"),
+        ("INFO", "commandstats"),
+        ("INFO", "latencystats"),
+        ("INFO", "errorstats"),
+        ("CONFIG", "RESETSTAT"),
+    )
+
+
+class Listener(Inspector):
+    needs = ("PUBSUB",)
+    LOOKS = (
+        ("PUBSUB", "CHANNELS"),
+        ("PUBSUB", "CHANNELS", "chan*"),
+        ("PUBSUB", "NUMSUB", "channel:0", "channel:1"),
+        ("PUBSUB", "NUMPAT"),
+        ("PUBSUB", "SHARDCHANNELS"),
+        ("PUBSUB", "SHARDNUMSUB", "channel:1"),
+    )
+
+
+# --- Ruling ---
+
+
+class Governor(Actor):
+    """Changes the configuration while everybody works under it."""
+
+    SETTINGS = (
+        ("hz", ("10", "50", "500")),
+        ("notify-keyspace-events", ("", "KEA", "Ex", "Kg$n")),
+        ("client-output-buffer-limit", ("pubsub 256kb 64kb 1", "pubsub 0 0 0", "normal 0 0 0", "normal 64mb 32mb 5")),
+        ("client-query-buffer-limit", ("2mb", "64mb")),
+        ("lfu-log-factor", ("1", "10")),
+        ("latency-tracking", ("yes", "no")),
+        ("tracking-table-max-keys", ("10", "1000000")),
+        ("timeout", ("0", "3600")),
+        ("maxclients", ("10000", "5000")),
+        ("loglevel", ("notice", "warning")),
+        ("lazyfree-lazy-expire", ("yes", "no")),
+        ("active-expire-effort", ("1", "10")),
+        ("acllog-max-len", ("1", "128")),
+        ("prefix-index", ("auto", "on", "off")),
+    )
+
+    def step(self, client):
+        words = ["CONFIG", "SET"]
+        for name, values in self.random.sample(self.SETTINGS, self.choose(1, 2)):
+            words += [name, self.random.choice(values)]
+        if self.chance(4):
+            client.pipeline([("MULTI",), ("SET", "k1", "v"), tuple(words), ("EXEC",)])
+        else:
+            self.expect(client.ask(*words), "+", (b"ERR Unknown option", b"ERR CONFIG SET failed"))
+        self.soak.is_over.wait(0.02)
+
+
+class Evictor(Actor):
+    """Little memory, few keys, one policy after the other, and writes that make room necessary."""
+
+    POLICIES = ("noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-ttl")
+
+    def step(self, client):
+        settings = [
+            ("maxmemory", self.choose("0", "0", "3mb", "8mb", "20mb")),
+            ("maxmemory-policy", self.choose(*self.POLICIES, "allkeys-s3fifo")),
+            ("maxkeys", self.choose("0", "0", "300", "3000")),
+        ]
+        for name, value in settings:
+            self.expect(
+                client.ask("CONFIG", "SET", name, value), "+", (b"ERR Unknown option", b"ERR CONFIG SET failed")
+            )
+        self.expect(client.ask("SELECT", self.choose(*STORMY_DBS)), "+")
+        for _ in range(10):
+            commands = [
+                (
+                    "SET",
+                    f"crowd:{self.random.randrange(5000)}",
+                    "v" * self.random.randrange(2000),
+                    *self.choose((), ("EX", 100)),
+                )
+                for _ in range(50)
+            ]
+            for reply in client.pipeline(commands):
+                self.expect(reply, "+")
+
+
+class Killer(Actor):
+    """Sends clients away, and holds them up."""
+
+    def step(self, client):
+        lines = self.expect(client.ask("CLIENT", "LIST"), "$=").split(b"\n")
+        fields = dict(
+            part.split(b"=", 1) for part in self.random.choice(lines[:-1] or [b"id=0"]).split(b" ") if b"=" in part
+        )
+        filters = [("ID", fields.get(b"id", b"1"))]
+        if b"addr" in fields:
+            filters.append(("ADDR", fields[b"addr"]))
+        if self.chance(20):
+            filters.append(("TYPE", self.choose("normal", "pubsub")))
+        self.expect(client.ask("CLIENT", "KILL", *self.random.choice(filters)), ":")
+        if self.chance(6):
+            pause = ("CLIENT", "PAUSE", self.random.randrange(1, 40), self.choose("ALL", "WRITE"))
+            self.expect(client.ask(*pause), "+")
+            if self.chance(2):
+                self.expect(client.ask("CLIENT", "UNPAUSE"), "+")
+        self.soak.is_over.wait(0.05)
+
+
+class Vandal(Actor):
+    """Bytes that are no requests, requests that do not end, connections that only open."""
+
+    count = 2
+
+    def begin(self, client):
+        self.protocol = 0
+
+    def step(self, client):
+        data = self.choose(
+            self.random.randbytes(self.random.randrange(1, 300)),
+            b"*3\r\n$3\r\nSET\r\n$5\r\nk1",
+            b"*1000000\r\n$1\r\n",
+            b"*2\r\n$3\r\nGET\r\n$600000000\r\nabc",
+            b"*-1\r\n*0\r\n\r\n\r\nPING\r\n",
+            b"GET k1\r\nSET k1 'unbalanced\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\n",
+            b"MULTI\r\n" + b"SET k1 v\r\n" * self.random.randrange(2000),
+            b"",
+        )
+        client.raw.send(data)
+        if self.chance(2):
+            client.break_off(self.random)
+            raise Closed()
+
+
+class Lawgiver(Actor):
+    """Users come, change and go."""
+
+    needs = ("ACL",)
+    USERS = 5
+    RULES = (
+        "on",
+        "off",
+        "allkeys",
+        "resetkeys",
+        "~k*",
+        "~own:*",
+        "%R~twin:*",
+        "+@all",
+        "-@all",
+        "+@read",
+        "-@dangerous",
+    )
+    RULES += ("+get", "-set", "&channel:*", "allchannels", "resetchannels", "nopass", ">secret", "<secret", "resetpass")
+    RULES += ("reset", "(+get ~x*)", "clearselectors", "+config|get", "-client|kill")
+
+    def step(self, client):
+        user = f"user{self.random.randrange(self.USERS)}"
+        rules = [self.random.choice(self.RULES) for _ in range(self.random.randrange(1, 6))]
+        words = self.choose(
+            ("ACL", "SETUSER", user, *rules),
+            ("ACL", "SETUSER", user, "on", ">secret", "+@all", "~*", "&*"),
+            ("ACL", "DELUSER", user),
+            ("ACL", "GETUSER", user),
+            ("ACL", "LIST"),
+            ("ACL", "USERS"),
+            ("ACL", "LOG"),
+            ("ACL", "LOG", "RESET"),
+            ("ACL", "CAT"),
+            ("ACL", "DRYRUN", user, "GET", "k1"),
+            ("ACL", "WHOAMI"),
+        )
+        self.expect(client.ask(*words), "+:*%_$", (*REFUSALS, b"ERR Error in ACL", b"ERR User"))
+        self.soak.is_over.wait(0.01)
+
+
+class Citizen(Actor):
+    """Works as one of those users, as far as the law of the moment goes."""
+
+    needs = ("ACL", "AUTH")
+    count = 2
+    REFUSED = (*REFUSALS, b"NOPERM ", b"NOAUTH ", b"WRONGPASS ", b"EXECABORT ")
+
+    def begin(self, client):
+        self._log_in(client)
+
+    def _log_in(self, client):
+        name = f"user{self.random.randrange(Lawgiver.USERS)}"
+        self.expect(client.ask("AUTH", name, "secret"), "+", self.REFUSED)
+
+    def step(self, client):
+        key = f"k{self.random.randrange(20)}"
+        commands = [
+            ("GET", key),
+            ("SET", key, "v"),
+            ("MGET", key, "twin:0:0", "own:1"),
+            ("PUBLISH", "channel:1", "0:0:x"),
+            ("MULTI",),
+            ("GET", key),
+            ("SET", key, "w"),
+            ("EXEC",),
+            ("ACL", "WHOAMI"),
+        ]
+        for reply in client.pipeline(commands):
+            self.expect(reply, "+:*$_", (*self.REFUSED, b"ERR EXEC without MULTI"))
+        if self.chance(5):
+            self._log_in(client)
+
+
+ALL = (
+    Owner,
+    Twins,
+    Optimist,
+    Mortal,
+    Giant,
+    Stranger,
+    Walker,
+    Flusher,
+    Prefixer,
+    Publisher,
+    Subscriber,
+    Tracker,
+    Redirector,
+    Eavesdropper,
+    Inspector,
+    SlowLogger,
+    Listener,
+    Governor,
+    Evictor,
+    Killer,
+    Vandal,
+    Lawgiver,
+    Citizen,
+)

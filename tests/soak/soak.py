@@ -1,0 +1,377 @@
+"""The soak: a server with everything going on at once, and what must hold at its end.
+
+A Soak starts a target (larder-server, or the embedding program of host.c), lets actors (actors.py) loose on it from
+many threads until its time is over, and then checks that nothing is left behind: no session, watch, subscription,
+tracked key, delivery or memory. Actors are told apart by name; one whose commands the server does not know is reported
+as missing. Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
+"""
+
+import collections
+import random
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from support.resp import Closed, RawConnection, decode, encode
+from support.server import SANITIZED, SANITIZER_REPORT, Server
+from support.waiting import SLOWDOWN, wait_until
+
+MIB = 1 << 20
+STUCK_S = 60 * (2 if SANITIZED else 1)  # an actor that gets nowhere for so long is taken for a deadlock
+CENSUS_INTERVAL_S = 2
+
+# At the end, nothing of these is left; what DEBUG CENSUS does not know yet is not there to be left.
+CENSUS_ZERO = {
+    "keys",
+    "entry-bytes",
+    "garbage-bytes",
+    "reserved-bytes",
+    "watched-keys",
+    "watches",
+    "multi-bytes",
+    "channels",
+    "patterns",
+    "shard-channels",
+    "subscriptions",
+    "subscribed-bytes",
+    "inbox-bytes",
+}
+INFO_ZERO = {
+    "blocked_clients",
+    "tracking_clients",
+    "pubsub_clients",
+    "watching_clients",
+    "clients_in_timeout_table",
+    "total_watched_keys",
+    "total_blocking_keys",
+    "pubsub_channels",
+    "pubsub_patterns",
+    "pubsubshard_channels",
+    "tracking_total_keys",
+    "tracking_total_items",
+    "tracking_total_prefixes",
+}
+# An emptied table keeps its first segment, and its directories: so much for each shard and database that was in use.
+TABLE_REST_BYTES = 64 * 1024
+RESIDENT_GROWTH_BYTES = 64 * MIB  # what allocators and thread stacks may keep of the first half's peak
+
+BASELINE = {
+    "maxmemory": "0",
+    "maxmemory-policy": "noeviction",
+    "client-output-buffer-limit": "normal 0 0 0 replica 0 0 0 pubsub 0 0 0",
+    "notify-keyspace-events": "",
+    "timeout": "0",
+    "client-query-buffer-limit": "64mb",
+}
+
+
+class Problem(AssertionError):
+    """The server did what it must not do."""
+
+
+class Target:
+    """A running server: how to reach it, and how it ended."""
+
+    def __init__(self, pid, addresses):
+        self.pid = pid
+        self.addresses = addresses  # transport -> address of a RawConnection
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+class ServerTarget(Target):
+    """larder-server."""
+
+    def __init__(self, binary, options):
+        self.server = Server(binary, threads=4, options=options)
+        super().__init__(self.server.pid, {"tcp": self.server.address, "unix": self.server.unix_path})
+
+    def log(self):
+        return self.server.log()
+
+    def is_running(self):
+        return self.server.is_running()
+
+    def abort(self):
+        self.server.process.send_signal(signal.SIGABRT)
+        self.server.process.wait()
+        self.server.is_stopped = True
+
+    def stop(self):
+        self.server.stop()
+
+
+class HostTarget(Target):
+    """The embedding program, with its bridges to the inside."""
+
+    def __init__(self, binary, options):
+        self.folder = tempfile.TemporaryDirectory(prefix="larder-soak-")
+        folder = Path(self.folder.name)
+        (folder / "config").write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in options.items()))
+        self.output = folder / "output.log"
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen(
+                [host_binary(binary), folder, "4", folder / "config"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        found = wait_until(
+            lambda: re.search(r"port (\d+): Ready", self.log()) or self.process.poll() is not None, 15, "soak-host"
+        )
+        if found is True:
+            raise AssertionError(f"soak-host did not start:\n{self.log()}")
+        addresses = {"tcp": ("127.0.0.1", int(found[1]))}
+        for transport, name in (("unix", "s.sock"), ("memory", "memory.sock"), ("session", "session.sock")):
+            addresses[transport] = str(folder / name)
+        super().__init__(self.process.pid, addresses)
+
+    def log(self):
+        return self.output.read_text(errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def abort(self):
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait()
+
+    def stop(self):
+        if self.is_running():
+            self.process.terminate()
+            try:
+                self.process.wait(60 * SLOWDOWN)
+            except subprocess.TimeoutExpired:
+                self.abort()
+                raise Problem(f"soak-host ignored SIGTERM\n{self.log()[-8000:]}") from None
+        log = self.log()
+        self.folder.cleanup()
+        if self.process.returncode != 0 or SANITIZER_REPORT.search(log):
+            raise Problem(f"soak-host ended with status {self.process.returncode}\n{log[-20000:]}")
+
+
+def host_binary(server_binary):
+    """Built beside larder-server."""
+    return Path(server_binary).resolve().parent / "tests/soak/soak-host"
+
+
+# --- Connections ---
+
+
+class Client:
+    """A connection of an actor: knows replies from pushes, and how to break off."""
+
+    def __init__(self, address, transport):
+        self.raw = RawConnection(address, timeout_s=STUCK_S)
+        self.transport = transport
+        self.is_push_protocol = False
+        self.pushes = collections.deque()
+
+    def close(self):
+        self.raw.close()
+
+    def send(self, *words):
+        self.raw.send(encode(*words))
+
+    def read(self):
+        """The next reply; pushes in front of it are kept aside."""
+        while True:
+            tree = decode(self.raw.read_frame())
+            if tree[0] != ">":
+                return tree
+            self.pushes.append(tree)
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.read()
+
+    def pipeline(self, commands):
+        self.raw.send(b"".join(encode(*words) for words in commands))
+        return [self.read() for _ in commands]
+
+    def next_message(self, wait_s):
+        """The next frame of any kind; None when none comes in that time."""
+        if self.pushes:
+            return self.pushes.popleft()
+        self.raw.socket.settimeout(wait_s)
+        try:
+            return decode(self.raw.read_frame())
+        except TimeoutError:
+            return None
+        finally:
+            self.raw.socket.settimeout(STUCK_S)
+
+    def break_off(self, random):
+        """Leaves as a client does whose machine, network or programmer failed it."""
+        how = random.randrange(5)
+        try:
+            if how == 0:  # in the middle of a request
+                request = encode("SET", "broken:off", "x" * random.randrange(1, 5000))
+                self.raw.send(request[: random.randrange(1, len(request))])
+            elif how == 1:  # before reading the reply
+                self.raw.send(encode("GET", "big:0") * random.randrange(1, 20))
+            elif how == 2:  # in the middle of a reply
+                self.raw.send(encode("GET", "big:1"))
+                self.raw.socket.recv(10)
+            elif how == 3:  # in the middle of a transaction
+                self.raw.send(encode("WATCH", "k1", "k2") + encode("MULTI") + encode("SET", "k1", "v"))
+            if random.randrange(2):
+                self.raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        except OSError:
+            pass
+        self.close()
+
+
+# --- The soak ---
+
+
+class Soak:
+    def __init__(self, target, seed):
+        self.target = target
+        self.seed = seed
+        self.is_over = threading.Event()
+        self.problems = []
+        self.lock = threading.Lock()
+        self.shared = {}  # what actors of one kind share, by the kind
+
+    def connect(self, transport):
+        return Client(self.target.addresses[transport], transport)
+
+    def report(self, who, problem):
+        with self.lock:
+            self.problems.append(f"{who}: {problem}")
+        self.is_over.set()
+
+    # --- What there is ---
+
+    def known_commands(self, names):
+        """Those of the names that the server knows."""
+        with self.connect("tcp").raw as connection:
+            found = connection.ask("COMMAND", "INFO", *names)[1]
+        return {name for name, (_, entry) in zip(names, found) if entry}
+
+    def choose(self, kinds):
+        """The kinds of actors that can play here, and the names of those that cannot."""
+        names = sorted({name for kind in kinds for name in kind.needs})
+        known = self.known_commands(names)
+        able = [kind for kind in kinds if known.issuperset(kind.needs) and kind.transports & set(self.target.addresses)]
+        return able, {kind.__name__ for kind in kinds if not known.issuperset(kind.needs)}
+
+    # --- Running ---
+
+    def run(self, kinds, seconds):
+        """Lets `count` actors of each kind play; returns how many steps each kind made."""
+        chooser = random.Random(self.seed)
+        actors = [kind(self, number, chooser.randrange(1 << 62)) for kind in kinds for number in range(kind.count)]
+        threads = [threading.Thread(target=actor.live, name=str(actor), daemon=True) for actor in actors]
+        for thread in threads:
+            thread.start()
+        self._watch_over(actors, time.monotonic() + seconds)
+        self.is_over.set()
+        for thread in threads:
+            thread.join(STUCK_S)
+            if thread.is_alive():
+                self._take_for_deadlock([thread.name])
+        self.is_over.clear()
+        self._fail_on_problems()
+        steps = collections.Counter()
+        for actor in actors:
+            steps[type(actor).__name__] += actor.steps
+        return steps
+
+    def _watch_over(self, actors, end):
+        next_census = 0
+        while time.monotonic() < end and not self.is_over.is_set():
+            now = time.monotonic()
+            if not self.target.is_running():
+                raise Problem(f"the server died\n{self.target.log()[-20000:]}")
+            stuck = [str(actor) for actor in actors if now - actor.last_step > STUCK_S]
+            if stuck:
+                self._take_for_deadlock(stuck)
+            if now > next_census:
+                next_census = now + CENSUS_INTERVAL_S
+                self._take_census_in_passing()
+            self.is_over.wait(0.2)
+
+    def _take_census_in_passing(self):
+        """Has the engine check itself, in debug builds, while everything is going on."""
+        try:
+            self.census()
+        except (Closed, OSError) as lost:
+            if isinstance(lost, TimeoutError):
+                raise Problem(f"DEBUG CENSUS was not answered in {STUCK_S} s") from None
+
+    def _take_for_deadlock(self, names):
+        self.target.abort()
+        raise Problem(f"no progress for {STUCK_S} s: {', '.join(names)}\n{self.target.log()[-8000:]}")
+
+    def _fail_on_problems(self):
+        if not self.target.is_running():
+            raise Problem(f"the server died\n{self.target.log()[-20000:]}")
+        if self.problems:
+            raise Problem("\n".join(self.problems[:10]) + f"\n{self.target.log()[-4000:]}")
+
+    # --- The end ---
+
+    def census(self):
+        with self.connect("tcp").raw as connection:
+            kind, items = connection.ask("DEBUG", "CENSUS")
+        if kind == "-":
+            raise Problem(f"DEBUG CENSUS: {items}")
+        return {items[at][1].decode(): int(items[at + 1][1]) for at in range(0, len(items), 2)}
+
+    def info(self):
+        with self.connect("tcp").raw as connection:
+            text = connection.ask("INFO", "everything")[1].decode()
+        return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
+
+    def settle(self, tidy_up):
+        """Everybody has gone: takes back what actors changed, empties the databases, waits until nothing is left."""
+        with self.connect("tcp").raw as connection:
+            for words in [("CLIENT", "UNPAUSE"), *tidy_up, ("FLUSHALL",)]:
+                reply = connection.ask(*words)
+                if reply[0] == "-":
+                    raise Problem(f"{words} at the end: {reply[1]}")
+
+        def left():
+            census, info = self.census(), self.info()
+            found = {name: count for name, count in census.items() if name in CENSUS_ZERO and count > 0}
+            found.update({name: info[name] for name in INFO_ZERO & info.keys() if int(info[name]) > 0})
+            if census["sessions"] > 1 or int(info["connected_clients"]) > 1:
+                found["sessions"] = census["sessions"]
+            return found
+
+        try:
+            wait_until(lambda: not left(), 15, "everything to be gone")
+        except AssertionError:
+            raise Problem(f"left behind: {left()}\n{self.target.log()[-4000:]}") from None
+
+    def check_memory(self, tables_before, resident_before):
+        """Against what there was before: tables keep a little, and so do allocators. Sanitizers look for leaks
+        themselves, and what they keep is their own."""
+        rest = self.census()["table-bytes"] - tables_before
+        if rest > TABLE_REST_BYTES * 32 * 8:
+            raise Problem(f"{rest} bytes of tables are left")
+        growth = self.target.resident_bytes() - resident_before
+        if not SANITIZED and growth > RESIDENT_GROWTH_BYTES:
+            raise Problem(f"{growth} bytes of resident memory are left")
+
+
+def live_with(actor, live):
+    """Runs an actor's life; whatever it does not expect becomes a problem of the soak."""
+    try:
+        live()
+    except Problem as problem:
+        actor.soak.report(actor, problem)
+    except Exception:
+        actor.soak.report(actor, traceback.format_exc())
