@@ -39,7 +39,6 @@ def _config_invocations():
         ("CONFIG", "SET", "maxmemory", "3k"),
         ("CONFIG", "GET", "maxmemory"),
         ("CONFIG", "SET", "maxmemory", "0"),
-        ("CONFIG", "SET", "maxmemory-policy", "bogus"),
         ("CONFIG", "SET", "maxmemory-policy", "ALLKEYS-LRU"),
         ("CONFIG", "GET", "maxmemory-policy"),
         ("CONFIG", "SET", "maxmemory-policy", "noeviction"),

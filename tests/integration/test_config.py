@@ -163,3 +163,9 @@ def test_port_and_bind_can_be_changed_while_serving(start_server):
     assert old.command("PING") == b"+PONG\r\n"
     server.port = new_port
     assert server.raw().command("PING") == b"+PONG\r\n"
+
+
+@pytest.mark.larder_only
+def test_an_unknown_policy_is_answered_with_those_that_there_are(r):
+    with pytest.raises(redis.ResponseError, match="must be one of the following: .*allkeys-random, allkeys-s3fifo, noeviction"):
+        r.config_set("maxmemory-policy", "bogus")
