@@ -143,19 +143,19 @@ enum ks_status ks_build_prefixes(struct keyspace *ks, struct shard *shard, size_
     assert(ks_is_locked(shard));
     unsigned version = atomic_load_explicit(&ks->prefix_version, memory_order_relaxed);
     bool is_done = true;
-    for (size_t i = 0; i < ks->db_count; i++) {
+    enum ks_status status = KS_OK;
+    for (size_t i = 0; i < ks->db_count && status == KS_OK; i++) {
         struct db *db = &shard->dbs[i];
-        if (!(version & 1))
-            drop(ks, db);
-        else if (build(db, &budget) != KS_OK)
-            return KS_NO_MEMORY;
+        if (version & 1)
+            status = build(db, &budget);
         else
-            is_done &= db->prefixes->is_complete;
+            drop(ks, db);
+        is_done &= !(version & 1) || (status == KS_OK && db->prefixes->is_complete);
         ks_meter(ks, shard, db);
     }
     if (is_done)
         atomic_store_explicit(&shard->prefix_version, version, memory_order_relaxed);
-    return KS_OK;
+    return status;
 }
 
 /* ---- Looking ---- */

@@ -18,7 +18,6 @@ BAD_FILES = {
     "float_for_integer": "hz 1.5\n",
     "bad_boolean": "appendonly maybe\n",
     "bad_enum": "appendfsync loud\n",
-    "bad_level": "loglevel some\n",
     "bad_memory": "maxmemory 10zb\n",
     "negative_memory": "proto-max-bulk-len -1\n",
     "below_minimum": "proto-max-bulk-len 1000\n",

@@ -420,8 +420,8 @@ class Subscriber(Actor):
         words = [item[1] for item in items]
         if words[0] not in (b"message", b"pmessage", b"smessage"):
             return
-        if not re.fullmatch(rb"\d+:\d+:x*", words[-1]):
-            return  # a keyspace event
+        if not re.fullmatch(rb"[1-9]\d*:\d+:x*", words[-1]):
+            return  # a keyspace event, or a message of no Publisher
         publisher, number, _ = words[-1].split(b":")
         source = (words[0], *words[1:-1], publisher)
         if int(number) <= self.seen.get(source, 0):
@@ -498,7 +498,7 @@ class Eavesdropper(Actor):
             line = client.next_message(0.1)
             if line is None:
                 break
-            if line[0] == "+" and not re.match(rb'\d+\.\d{6} \[\d+ [^\]]+\]( "|$)', line[1]) and line[1] != b"OK":
+            if line[0] == "+" and not re.match(rb'\d+\.\d{6} \[\d+ [^\]]*\]( "|$)', line[1]) and line[1] != b"OK":
                 raise Problem(f"MONITOR says {line[1][:200]!r}")
 
 

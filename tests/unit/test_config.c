@@ -129,6 +129,7 @@ static const struct setting {
     {"oom-score-adj-values", "0 200 800"},
     {"pidfile", ""},
     {"port", "6379"},
+    {"prefix-index", "auto"},
     {"proc-title-template", "{title} {listen-addr} {server-mode}"},
     {"propagation-error-behavior", "ignore"},
     {"protected-mode", "yes"},

@@ -150,11 +150,9 @@ static void a_refused_line_is_named_with_its_place_and_reason(void **state)
     expect_refused(*state, "a.b", 1, "a.b", "Module config specified without value");
 }
 
-static void modules_and_users_are_refused_by_name(void **state)
+static void modules_are_refused_by_name(void **state)
 {
     expect_refused(*state, "loadmodule /x.so", 1, "loadmodule /x.so", "Modules are not supported");
-    expect_refused(*state, "user alice on", 1, "user alice on",
-                   "Users are not available in this version: there are no ACL rules yet");
 }
 
 static void names_that_redis_gave_up_are_ignored(void **state)
@@ -439,7 +437,7 @@ int main(void)
         FILE_TEST(later_lines_win),
         FILE_TEST(save_lines_add_up),
         FILE_TEST(a_refused_line_is_named_with_its_place_and_reason),
-        FILE_TEST(modules_and_users_are_refused_by_name),
+        FILE_TEST(modules_are_refused_by_name),
         FILE_TEST(names_that_redis_gave_up_are_ignored),
         FILE_TEST(renames_are_collected_in_order),
         FILE_TEST(an_include_is_read_in_its_place),

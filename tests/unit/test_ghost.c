@@ -17,16 +17,25 @@ static void add_many(struct ghosts *ghosts, int kind, struct random *random, uin
     }
 }
 
-/* How many of these are remembered as of this kind; they are forgotten with that. */
-static size_t take_many(struct ghosts *ghosts, int kind, const uint64_t *hashes, size_t count)
+enum { MISTAKES_MAX = 3 }; /* one thing is taken for another once in a million questions */
+
+/* How many of these are remembered, by kind; they are forgotten with that. */
+static void take_all(struct ghosts *ghosts, const uint64_t *hashes, size_t count, size_t taken[GHOST_KINDS])
 {
-    size_t taken = 0;
     for (size_t i = 0; i < count; i++) {
         int found = ghosts_take(ghosts, hashes[i]);
-        assert_true(found == kind || found == GHOST_NONE);
-        taken += found == kind;
+        if (found != GHOST_NONE)
+            taken[found]++;
     }
-    return taken;
+}
+
+/* How many of these are remembered as of this kind; hardly any is taken for one of the other. */
+static size_t take_many(struct ghosts *ghosts, int kind, const uint64_t *hashes, size_t count)
+{
+    size_t taken[GHOST_KINDS] = {0, 0};
+    take_all(ghosts, hashes, count, taken);
+    assert_true(taken[!kind] <= MISTAKES_MAX);
+    return taken[kind];
 }
 
 static void the_last_that_went_are_remembered_and_no_others(void **state)
@@ -43,8 +52,8 @@ static void the_last_that_went_are_remembered_and_no_others(void **state)
     add_many(&ghosts, 0, &random, young, COUNT_OF(young));
     size_t remembered = take_many(&ghosts, 0, young, COUNT_OF(young));
     assert_true(remembered > COUNT_OF(young) * 9 / 10); /* a full line may lose some before their time */
-    assert_int_equal(take_many(&ghosts, 0, young, COUNT_OF(young)), 0);
-    assert_true(take_many(&ghosts, 0, old, COUNT_OF(old)) <= WINDOW / GHOST_STEPS + 1);
+    assert_true(take_many(&ghosts, 0, young, COUNT_OF(young)) <= MISTAKES_MAX);
+    assert_true(take_many(&ghosts, 0, old, COUNT_OF(old)) <= WINDOW / GHOST_STEPS + 1 + MISTAKES_MAX);
     size_t other = take_many(&ghosts, 1, others, COUNT_OF(others) - COUNT_OF(others) / GHOST_STEPS - 1);
     assert_true(other > COUNT_OF(others) * 8 / 10); /* each kind has a time of its own */
     ghosts_free(&ghosts);
@@ -87,10 +96,14 @@ static void the_count_is_that_of_what_can_be_found(void **state)
             if (one_in(&random, 20))
                 ghosts_size(&ghosts, windows[0] + random_below(&random, 3), windows[1] + random_below(&random, 3));
         }
-        for (int kind = 0; kind < 2; kind++) {
-            size_t known = ghosts.kinds[kind].known;
-            assert_true(known <= windows[kind] + windows[kind] / 16 + GHOST_STEPS + 2);
-            assert_int_equal(take_many(&ghosts, kind, hashes[kind], count[kind]), known);
+        size_t known[GHOST_KINDS] = {ghosts.kinds[0].known, ghosts.kinds[1].known};
+        size_t taken[GHOST_KINDS] = {0, 0};
+        for (int kind = 0; kind < GHOST_KINDS; kind++) {
+            assert_true(known[kind] <= windows[kind] + windows[kind] / 16 + GHOST_STEPS + 2);
+            take_all(&ghosts, hashes[kind], count[kind], taken);
+        }
+        for (int kind = 0; kind < GHOST_KINDS; kind++) {
+            assert_int_equal(taken[kind], known[kind]);
             assert_int_equal(ghosts.kinds[kind].known, 0);
         }
         ghosts_free(&ghosts);

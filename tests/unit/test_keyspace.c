@@ -322,8 +322,8 @@ static void check_counts(struct world *world)
     if (atomic_load(&ks->is_bounded))
         assert_int_equal(ks_keys_and_places(ks), figures.keys);
     if (atomic_load(&ks->is_metered))
-        assert_int_equal(ks_metered_bytes(ks), figures.entry_bytes + figures.table_bytes + figures.eviction_bytes +
-                                                   atomic_load(&ks->garbage_bytes));
+        assert_int_equal(ks_metered_bytes(ks), figures.entry_bytes + figures.table_bytes + figures.prefix_bytes +
+                                                   figures.eviction_bytes + atomic_load(&ks->garbage_bytes));
 }
 
 static void evict_or_order(struct world *world)
