@@ -188,8 +188,7 @@ static size_t make_request(char *request, size_t room, const struct options *opt
 
 static void make_frame(const struct options *options)
 {
-    number_at =
-        (size_t)snprintf(frame, sizeof(frame), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$%u\r\n", options->size);
+    number_at = (size_t)snprintf(frame, sizeof(frame), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$%u\r\n", options->size);
     memset(frame + number_at, 'x', options->size);
     memcpy(frame + number_at + options->size, "\r\n", 2);
     frame_len = number_at + options->size + 2;
@@ -202,8 +201,8 @@ struct run {
     int epoll;
     uint64_t published;
     uint64_t replied;
-    uint64_t complete;                /* the first so many messages have arrived everywhere */
-    unsigned arrived[WINDOW_MAX];     /* at how many subscribers, by message number modulo the window */
+    uint64_t complete;            /* the first so many messages have arrived everywhere */
+    unsigned arrived[WINDOW_MAX]; /* at how many subscribers, by message number modulo the window */
     uint64_t published_ns[WINDOW_MAX];
     uint32_t *latencies_us; /* from the publishing to the last arrival */
     char reply[32];         /* what each PUBLISH must be answered with */
@@ -365,7 +364,8 @@ static void report(struct run *run, double seconds)
     size_t kept = run->complete < LATENCIES_MAX ? (size_t)run->complete : LATENCIES_MAX;
     qsort(run->latencies_us, kept, sizeof(*run->latencies_us), compare);
     uint64_t deliveries = run->complete * run->options.subscribers;
-    printf("{\"messages\": %" PRIu64 ", \"deliveries\": %" PRIu64 ", \"seconds\": %.6f, \"deliveries_per_second\": %.1f, "
+    printf("{\"messages\": %" PRIu64 ", \"deliveries\": %" PRIu64
+           ", \"seconds\": %.6f, \"deliveries_per_second\": %.1f, "
            "\"last_arrival_us\": {\"p50\": %u, \"p99\": %u}, \"generator_cpu_seconds\": %.6f}\n",
            run->complete, deliveries, seconds, (double)deliveries / seconds, kept ? run->latencies_us[kept / 2] : 0,
            kept ? run->latencies_us[kept * 99 / 100] : 0, cpu);

@@ -158,8 +158,8 @@ typedef struct larder_serve_options {
     size_t workers;         /* threads; 0: as many as the engine was opened for */
 } larder_serve_options;
 
-/* Starts listeners and workers. `options` may be NULL. TLS is served too if larder_options.config, or CONFIG SET, named a
-   tls-port. 0 when it serves; -1 with a message in `error`. */
+/* Starts listeners and workers. `options` may be NULL. TLS is served too if larder_options.config, or CONFIG SET, named
+   a tls-port. 0 when it serves; -1 with a message in `error`. */
 LARDER_API int larder_serve(larder *engine, const larder_serve_options *options, char *error, size_t error_size);
 /* Closes listeners and connections and joins every thread that larder_serve started. The data stays. */
 LARDER_API void larder_stop(larder *engine);

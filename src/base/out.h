@@ -41,10 +41,10 @@ struct out {
     struct out_pool *pool;
     size_t
         owned_bytes; /* memory held by the chain; of a blob, its share among those who held it when it was appended */
-    size_t sealed_bytes;      /* unsent bytes in all chunks but the one being written to, blobs counted */
-    size_t ceiling;           /* no more is taken once owned_bytes are above this; 0: no limit */
-    bool failed;              /* memory ran out, or the ceiling was passed: output is incomplete, the client must be
-                                 disconnected */
+    size_t sealed_bytes; /* unsent bytes in all chunks but the one being written to, blobs counted */
+    size_t ceiling;      /* no more is taken once owned_bytes are above this; 0: no limit */
+    bool failed;         /* memory ran out, or the ceiling was passed: output is incomplete, the client must be
+                            disconnected */
 };
 
 void out_init(struct out *out, struct out_pool *pool);

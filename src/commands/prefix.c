@@ -194,7 +194,7 @@ static bool set_one(struct call *call, struct ks_key *key, void *context)
         return false;
     }
     has_changed(call, key, CFG_NOTIFY_STRING, "set");
-    if (new->deadline_ms != NO_DEADLINE && new->deadline_ms != KEEP_DEADLINE)
+    if (new->deadline_ms != NO_DEADLINE &&new->deadline_ms != KEEP_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
 }

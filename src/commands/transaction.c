@@ -71,9 +71,8 @@ const struct command transaction_commands[] = {
         .name = "discard",
         .run = cmd_discard,
         .arity = 1,
-        .flags =
-            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION | CMD_LEAVES_MULTI |
-            CMD_VISITS_SHARDS,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION |
+                 CMD_LEAVES_MULTI | CMD_VISITS_SHARDS,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Forgets the queued commands of a transaction.",

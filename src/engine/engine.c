@@ -62,10 +62,17 @@ static bool follow_prefix_index(struct config *config, void *context, struct cfg
 
 static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {
-        "maxmemory-policy",           "lfu-log-factor",            "lfu-decay-time",         "loglevel",
-        "client-output-buffer-limit", "notify-keyspace-events",    "maxmemory",              "maxkeys",
-        "slowlog-log-slower-than",    "latency-monitor-threshold", "tracking-table-max-keys"};
+    static const char *const names[] = {"maxmemory-policy",
+                                        "lfu-log-factor",
+                                        "lfu-decay-time",
+                                        "loglevel",
+                                        "client-output-buffer-limit",
+                                        "notify-keyspace-events",
+                                        "maxmemory",
+                                        "maxkeys",
+                                        "slowlog-log-slower-than",
+                                        "latency-monitor-threshold",
+                                        "tracking-table-max-keys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
@@ -349,7 +356,8 @@ static void end_pause(struct larder *engine, int64_t now_ms)
     lock_give(&engine->sessions.lock);
 }
 
-NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms,
+                                size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;

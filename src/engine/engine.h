@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/acl.h"
 #include "base/stopwatch.h"
+#include "engine/acl.h"
 #include "engine/command.h"
 #include "engine/command_stats.h"
 #include "engine/config.h"

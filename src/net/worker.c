@@ -599,8 +599,7 @@ void worker_free(struct worker *worker)
 static int wait_for_events(struct worker *worker, struct reactor_event events[EVENTS_MAX])
 {
     atomic_exchange_explicit(&worker->is_asleep, true, memory_order_acq_rel);
-    bool is_busy =
-        worker->has_more_upkeep || !list_is_empty(&worker->unread) || !mailbox_is_empty(&worker->mailbox);
+    bool is_busy = worker->has_more_upkeep || !list_is_empty(&worker->unread) || !mailbox_is_empty(&worker->mailbox);
     int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, is_busy ? 0 : WAIT_MS);
     atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel);
     return count;

@@ -281,7 +281,7 @@ static const char *const unsubscribe_verbs[KINDS] = {"unsubscribe", "punsubscrib
 
 /* What each pattern above matches of the channels above. */
 static const bool matches[NAMES][NAMES] = {
-    {true, true, true, true, false, true},      {true, true, true, false, false, false},
+    {true, true, true, true, false, true},     {true, true, true, false, false, false},
     {false, true, true, false, false, false},  {true, true, true, false, false, true},
     {true, false, false, false, false, false}, {false, false, false, false, false, false},
 };

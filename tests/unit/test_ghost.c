@@ -74,8 +74,8 @@ static void what_never_went_is_hardly_ever_found(void **state)
     ghosts_free(&ghosts);
 }
 
-/* For a long time, with windows that change, in tables that are nearly empty and overfull: the count of what is known is
-   that of what can be found. */
+/* For a long time, with windows that change, in tables that are nearly empty and overfull: the count of what is known
+   is that of what can be found. */
 static void the_count_is_that_of_what_can_be_found(void **state)
 {
     (void)state;

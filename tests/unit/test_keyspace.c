@@ -27,8 +27,8 @@ struct world {
     struct expected *model; /* DBS * KEYS */
     bool is_memory_short;
     struct ks_rule rule; /* by which a key is just being evicted */
-    bool is_evicting; /* keys are evicted, and how is changed again and again */
-    int64_t now_ms;   /* a whole number of the wheel's ticks */
+    bool is_evicting;    /* keys are evicted, and how is changed again and again */
+    int64_t now_ms;      /* a whole number of the wheel's ticks */
     struct random random;
     size_t visited;
 };

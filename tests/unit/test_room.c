@@ -227,9 +227,10 @@ static void garbage_goes_before_keys(void **state)
 
 /* ---- Keys ---- */
 
-static const char some_text[] = "Of all things that are kept, that which nobody has asked for the longest time is the one "
-                                "that will be missed the least, says the rule; experience says that it depends, and that "
-                                "a thing asked for once is seldom asked for again.";
+static const char some_text[] =
+    "Of all things that are kept, that which nobody has asked for the longest time is the one "
+    "that will be missed the least, says the rule; experience says that it depends, and that "
+    "a thing asked for once is seldom asked for again.";
 
 static void write_keys(struct writer *writer, larder_session *session)
 {
@@ -369,7 +370,8 @@ static void limits_change_with_the_keys_that_there_are(void **state)
     assert_integer(session, 10000, "DBSIZE");
     assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "5000");
     int64_t before = count_keys(session);
-    assert_status(session, "OK", "SET", "one", "more"); /* a request does a part, and adds nothing to what is too much */
+    assert_status(session, "OK", "SET", "one",
+                  "more"); /* a request does a part, and adds nothing to what is too much */
     assert_in_range(count_keys(session), 5000, before - 1);
     larder_upkeep(engine);
     assert_integer(session, 5000, "DBSIZE");
