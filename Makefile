@@ -4,7 +4,7 @@ PORT ?= 6379
 PREFIX ?= /usr/local
 MAKEFLAGS += --no-print-directory
 
-.PHONY: run build test bench lint format asan tsan fuzz soak install clean help
+.PHONY: run build test bench bench-eviction lint format asan tsan fuzz soak install clean help
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: ## sets up and runs every test, under the sanitizers too
 bench: build ## measures against redis-server, writes bench/results/
 	@tools/setup.sh bench
 	@python3 bench/run.py $(BENCH_ARGS)
+
+bench-eviction: build ## hit ratios of the eviction policies on traces, writes bench/results/eviction.*
+	@python3 bench/eviction.py
 
 lint: ## formatting and static checks, without changing anything
 	@tools/setup.sh lint
