@@ -428,11 +428,11 @@ void tracking_check(struct larder *engine)
 {
     struct tracking *tracking = &engine->tracking;
     size_t keys = 0;
-    struct tracking_table all = {0};
+    struct tracking_table all = {.items = 0};
     for (size_t i = 0; i < engine->keyspace.shard_count; i++) {
         const struct shard *shard = &engine->keyspace.shards[i];
         const struct tracking_table *table = table_of(engine, shard);
-        struct tracking_table sums = {0};
+        struct tracking_table sums = {.items = 0};
         uint64_t cursor = 0;
         do {
             cursor = ht_scan(&table->keys, cursor, check_key, &sums);
