@@ -457,19 +457,22 @@ bool art_visit(const struct art *art, bytes prefix, const bytes *after, art_visi
 
 /* ---- Freeing ---- */
 
-_Static_assert(offsetof(struct art_node, count) >= sizeof(void *), "a chained node keeps its count");
+_Static_assert(offsetof(struct art_node, count) >= sizeof(uintptr_t), "a chained node keeps its count");
 
 /* Nodes that wait to be freed are chained through their first bytes. */
 static void push_garbage(struct art_garbage *garbage, struct art_node *node)
 {
-    memcpy(node, &garbage->nodes, sizeof(garbage->nodes));
+    uintptr_t next = (uintptr_t)garbage->nodes;
+    memcpy(node, &next, sizeof(next));
     garbage->nodes = node;
 }
 
 static struct art_node *pop_garbage(struct art_garbage *garbage)
 {
     struct art_node *node = garbage->nodes;
-    memcpy(&garbage->nodes, node, sizeof(garbage->nodes));
+    uintptr_t next;
+    memcpy(&next, node, sizeof(next));
+    garbage->nodes = (struct art_node *)next;
     return node;
 }
 
