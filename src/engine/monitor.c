@@ -44,7 +44,8 @@ void monitor_leave(struct session *session)
     if (list_is_empty(&engine->monitors.sessions))
         engine_set_gate(engine, GATE_MONITOR, false);
     lock_give(&engine->monitors.lock);
-    session->modes = (session->modes & ~(unsigned)MODE_MONITORS) | MODE_LEAVES;
+    session->modes |= MODE_LEAVES; /* in two steps: another thread may set MODE_LISTENS meanwhile */
+    session->modes &= ~(unsigned)MODE_MONITORS;
     atomic_store_explicit(&session->is_monitor, false, memory_order_relaxed);
 }
 
