@@ -53,6 +53,14 @@ static const struct command_history setuser_history[] = {
 
 #define ADMINISTRATION (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
 
+/* Rules may be passwords, and whose they are is nobody's business either. */
+static bool hides_user_and_rules(const bytes *argv, size_t argc, size_t argument)
+{
+    (void)argv;
+    (void)argc;
+    return argument >= 2;
+}
+
 static const struct command acl_subcommands[] = {
     {
         .name = "cat",
@@ -167,6 +175,7 @@ static const struct command acl_subcommands[] = {
         .run = cmd_acl_setuser,
         .arity = -3,
         .flags = ADMINISTRATION,
+        .hides = hides_user_and_rules,
         .group = "server",
         .summary = "Creates a user or changes its rules.",
         .since = "6.0.0",
