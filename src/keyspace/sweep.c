@@ -161,6 +161,7 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
 {
     figures->keys += db->keys.used;
     figures->with_deadline += db->with_deadline;
+    figures->locked_items += db->locked_items;
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
     figures->table_bytes += db_bytes(db) - db->entry_bytes - prefix_bytes(db);
@@ -201,6 +202,7 @@ static void check_entry(void *context, void *item)
     struct ks_figures *figures = context;
     struct entry *entry = item;
     figures->keys++;
+    figures->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_s != 0;
     figures->entry_bytes += entry_bytes(entry);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
         figures->with_deadline++;
@@ -220,6 +222,7 @@ void ks_check(struct keyspace *ks)
             bool was_taken = ks_enter(ks, shard);
             ht_check(&db->keys, ks_hash_entry, ks);
             assert(figures.keys == db->keys.used);
+            assert(figures.locked_items == db->locked_items);
             assert(figures.with_deadline == db->with_deadline);
             assert(figures.entry_bytes == db->entry_bytes);
             assert(figures.deadline_sum_ms == db->deadline_sum_ms);
