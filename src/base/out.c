@@ -164,16 +164,6 @@ void out_fill(struct out *out, struct out_chunk *gap, bytes data)
     out->sealed_bytes += data.len;
 }
 
-size_t out_size_behind(const struct out *out, const struct out_chunk *gap)
-{
-    size_t size = 0;
-    for (const struct out_chunk *chunk = gap->next; chunk != NULL; chunk = chunk->next) {
-        bool is_open = chunk == out->tail && out->at != NULL;
-        size += (is_open ? (size_t)(out->at - chunk->data) : chunk->end) - chunk->start;
-    }
-    return size;
-}
-
 int out_vector(struct out *out, struct iovec *vector, int max)
 {
     int count = 0;

@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "commands/listing.h"
+#include "engine/locks.h"
 #include "keyspace/prefix.h"
 
 void prefix_ensure_index(struct call *call)
@@ -116,7 +117,16 @@ void cmd_prefix_get(struct call *call)
 /* A change of one key; false when it does not count as changed. On failure the error has been replied. */
 typedef bool change_fn(struct call *call, struct ks_key *key, void *context);
 
-/* Changes every key of the prefix, all shards being locked; the reply is how many were changed. */
+/* Locking a key is no change of its value: nobody who follows changes hears of it. */
+static void note_change(struct call *call, const struct ks_key *key)
+{
+    if (call->command->flags & CMD_SPARES_LOCKS)
+        stat_add(&call->executor->stats.changes, 1);
+    else
+        call_changed(call, key);
+}
+
+/* Changes every key of the prefix that is not locked, all shards being held; the reply is how many were changed. */
 static void change_all(struct call *call, change_fn *change, void *context)
 {
     struct keyspace *ks = &call->engine->keyspace;
@@ -129,9 +139,11 @@ static void change_all(struct call *call, change_fn *change, void *context)
     while (!call->failed && listing_next(&listing, &listed)) {
         struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
+        if (!(call->command->flags & CMD_SPARES_LOCKS) && !locks_admit(call, key.entry))
+            continue;
         if (!change(call, &key, context))
             continue;
-        call_changed(call, &key);
+        note_change(call, &key);
         changed++;
     }
     listing_free(&listing);
@@ -293,4 +305,36 @@ void cmd_prefix_persist(struct call *call)
 {
     int64_t deadline_ms = NO_DEADLINE;
     change_all(call, set_deadline_of_one, &deadline_ms);
+}
+
+static bool lock_one(struct call *call, struct ks_key *key, void *context)
+{
+    uint64_t token;
+    if (ks_is_item_locked(key->entry, call->now_ms))
+        return false;
+    if (ks_lock_item(key, *(int64_t *)context, call->now_ms, &token) == KS_OK)
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* PREFIX LOCK prefix seconds: locks those that are not locked. */
+void cmd_prefix_lock(struct call *call)
+{
+    int64_t lock_ms;
+    if (call_lock_time(call, 3, &lock_ms))
+        change_all(call, lock_one, &lock_ms);
+}
+
+static bool unlock_one(struct call *call, struct ks_key *key, void *context)
+{
+    (void)context;
+    bool was_locked = ks_is_item_locked(key->entry, call->now_ms);
+    return ks_unlock_item(key) && was_locked;
+}
+
+/* PREFIX UNLOCK prefix: takes the locks away, whoever holds them. */
+void cmd_prefix_unlock(struct call *call)
+{
+    change_all(call, unlock_one, NULL);
 }

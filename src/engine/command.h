@@ -42,6 +42,8 @@ enum command_flag {
     CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_FENCES = 1 << 22,        /* FENCE: the command behind the token is run */
+    CMD_SPARES_LOCKS = 1 << 23,  /* a write that locked keys do not refuse */
     CMD_BY_PREFIX = 1 << 21,     /* waits for the prefix index where a client can be kept waiting */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */

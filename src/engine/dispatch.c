@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/locks.h"
 #include "engine/room.h"
 #include "engine/transaction.h"
 
@@ -92,6 +93,30 @@ static void reply_unknown_subcommand(struct call *call)
                        ARG(1).at, name);
 }
 
+/* FENCE token command ...: what follows is the call, under that token. */
+static bool open_fence(struct call *call)
+{
+    int64_t token;
+    if (!call_integer(call, 1, &token))
+        return false;
+    if (token < 1) {
+        reply_error(call, "ERR a token is greater than 0");
+        return false;
+    }
+    uint32_t number = 0;
+    const struct command *command = command_find_numbered(&call->engine->commands, ARG(2), &number);
+    if (command == NULL || (command->flags & (CMD_FENCES | CMD_TRANSACTION))) {
+        reply_error(call, "ERR FENCE takes a token and a command on keys");
+        return false;
+    }
+    call->fence = (uint64_t)token;
+    call->command = command;
+    call->number = number;
+    call->argv += 2;
+    call->argc -= 2;
+    return true;
+}
+
 /* Finds the subcommand, and checks that the command may be run with so many words. */
 static bool resolve(struct call *call)
 {
@@ -102,6 +127,8 @@ static bool resolve(struct call *call)
             reply_unknown_command(call);
         return false;
     }
+    if (unlikely(call->command->flags & CMD_FENCES) && call->argc > 2 && !open_fence(call))
+        return false;
     if (call->command->subcommands != NULL && call->argc > 1) {
         const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
         if (subcommand == NULL) {
@@ -338,6 +365,8 @@ size_t call_count_new_keys(struct call *call)
 /* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
 static void run_handler(struct call *call, struct shard *only)
 {
+    if (unlikely(locks_concern(call)) && locks_refuse(call))
+        return;
     if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
         room_run(call, only);
     else
@@ -549,6 +578,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.argc = request->argc;
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
+    call.fence = 0;
     call.failed = false;
     if (session->modes & MODES_LISTENING)
         inbox_settle(session);

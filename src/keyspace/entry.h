@@ -26,7 +26,7 @@ enum entry_flag {
     ENTRY_HAS_LONG_KEY = 1 << 2, /* the key's length does not fit the header */
     ENTRY_HAS_RANK = 1 << 3,     /* stands in the order of use that a bound on the number of keys needs, see rank.c */
     ENTRY_IS_QUEUED = 1 << 4,    /* stands in a queue, which the access bits name, see s3fifo.c */
-    ENTRY_HAS_ITEM = 1 << 5,     /* is, or was, locked, or was written by a Gibson client, see item.h */
+    ENTRY_HAS_ITEM = 1 << 5,     /* is, or was, locked, see item.h */
 
     ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM,
 };
@@ -53,12 +53,11 @@ struct rank {
     uint64_t offset : 8; /* of the rank in its entry */
 };
 
-/* What Gibson keeps of an item beside its value. Its time to live and its lock are both measured from `time_s`. */
+/* What is kept of a key that was locked, beside its value. */
 struct item {
-    int64_t time_s;         /* of the last write, lock, or setting of the time to live by Gibson; Unix time */
-    int64_t lock_s;         /* seconds for which it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
-    uint64_t token : 63;    /* of the lock: who knows it may write */
-    uint64_t is_number : 1; /* Gibson's encoding NUMBER: the value is the text of an integer that INC or DEC made */
+    int64_t time_ms; /* of the lock, since the epoch */
+    int64_t lock_ms; /* how long it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
+    uint64_t token;  /* of the lock: who knows it may write */
 };
 enum { ITEM_LOCKED_FOREVER = -1 };
 

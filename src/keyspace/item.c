@@ -4,23 +4,15 @@
 
 #include "keyspace/internal.h"
 
-struct item *ks_item(struct ks_key *key)
+enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms, uint64_t *token)
 {
-    assert(ks_is_locked(key->shard));
-    return ks_give_item(key) == KS_OK ? entry_item(key->entry) : NULL;
-}
-
-enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token)
-{
-    struct item *item = ks_item(key);
-    if (item == NULL)
+    assert(ks_is_locked(key->shard) && lock_ms != 0);
+    if (ks_give_item(key) != KS_OK)
         return KS_NO_MEMORY;
     ks_unlock_item(key);
-    if (lock_s != 0)
-        count_locked(key, 1);
-    item->time_s = now_ms / 1000;
-    item->lock_s = lock_s;
-    item->token = *token = atomic_fetch_add_explicit(&key->ks->last_token, 1, memory_order_relaxed) + 1;
+    count_locked(key, 1);
+    *token = atomic_fetch_add_explicit(&key->ks->last_token, 1, memory_order_relaxed) + 1;
+    *entry_item(key->entry) = (struct item){.time_ms = now_ms, .lock_ms = lock_ms, .token = *token};
     return KS_OK;
 }
 
@@ -28,9 +20,9 @@ bool ks_unlock_item(struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
     struct item *item = entry_item(key->entry);
-    if (item == NULL || item->lock_s == 0)
+    if (item == NULL || item->lock_ms == 0)
         return false;
-    item->lock_s = 0;
+    item->lock_ms = 0;
     count_locked(key, (size_t)-1);
     return true;
 }

@@ -134,7 +134,7 @@ void count_locked(struct ks_key *key, size_t by)
 
 static bool has_lock(const struct entry *entry)
 {
-    return unlikely(entry->flags & ENTRY_HAS_ITEM) && entry_item(entry)->lock_s != 0;
+    return unlikely(entry->flags & ENTRY_HAS_ITEM) && entry_item(entry)->lock_ms != 0;
 }
 
 /* Counts an entry that comes into the database, or leaves it. */
@@ -350,13 +350,11 @@ static unsigned item_flag(const struct entry *old)
     return old != NULL ? old->flags & ENTRY_HAS_ITEM : 0;
 }
 
-/* The key's item, if it has one, outlives its value; what the new value is, is for the writer to say. */
+/* The key's item, if it has one, outlives its value. */
 static void inherit_item(struct entry *entry, const struct entry *old)
 {
-    if (likely(!(entry->flags & ENTRY_HAS_ITEM)))
-        return;
-    *entry_item(entry) = *entry_item(old);
-    entry_item(entry)->is_number = false;
+    if (unlikely(entry->flags & ENTRY_HAS_ITEM))
+        *entry_item(entry) = *entry_item(old);
 }
 
 enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
@@ -372,7 +370,6 @@ enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encodi
         old->encoding = encoding;
         if (unlikely(flags != 0) && deadline_ms != entry_deadline_ms(old))
             move_deadline(key->db, old, deadline_ms);
-        inherit_item(old, old);
         return KS_OK;
     }
     flags |= rank_flag(key->ks) | item_flag(old);
@@ -421,7 +418,6 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
             return KS_NO_MEMORY;
         }
     }
-    inherit_item(key->entry, key->entry);
     key->entry->encoding = STRING_RAW;
     *data = (char *)(uintptr_t)entry_string(key->entry).at;
     memset(*data + kept, 0, len - kept);
@@ -448,7 +444,7 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
     entry->type = source->type;
     entry->encoding = source->encoding;
     if (flags & ENTRY_HAS_ITEM)
-        *entry_item(entry) = source->flags & ENTRY_HAS_ITEM ? *entry_item(source) : (struct item){.time_s = 0};
+        *entry_item(entry) = source->flags & ENTRY_HAS_ITEM ? *entry_item(source) : (struct item){.lock_ms = 0};
     if (install(to, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);

@@ -84,6 +84,8 @@ struct keyspace {
     size_t shard_count; /* a power of two */
     unsigned shard_bits;
     bool is_locking; /* false: one thread, one shard, no locks */
+    _Atomic size_t
+        locked_items; /* items with a lock in all databases, each counted under its shard's lock; see item.h */
     size_t db_count;
     struct shard *shards;
     struct access_policy access;
@@ -99,7 +101,6 @@ struct keyspace {
     _Atomic uint64_t last_stamp;
 
     _Atomic unsigned prefix_version; /* prefix.h */
-    _Atomic size_t locked_items;     /* the sum of all databases', each written under its shard's lock */
     _Atomic uint64_t last_token;     /* of an item's lock */
 
     struct lock garbage_lock;

@@ -202,7 +202,7 @@ static void check_entry(void *context, void *item)
     struct ks_figures *figures = context;
     struct entry *entry = item;
     figures->keys++;
-    figures->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_s != 0;
+    figures->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_ms != 0;
     figures->entry_bytes += entry_bytes(entry);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
         figures->with_deadline++;
