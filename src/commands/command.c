@@ -370,12 +370,11 @@ static void reply_history(struct call *call, const struct command_history *histo
 static void reply_doc_flags(struct call *call, const struct command *command)
 {
     bool is_deprecated = command->deprecated_since != NULL;
-    bool is_system = (command->flags & CMD_SYSTEM) != 0;
     reply_bulk_text(call, "doc_flags");
-    reply_set(call, (size_t)is_deprecated + is_system);
+    reply_set(call, (size_t)is_deprecated + command->is_system);
     if (is_deprecated)
         reply_status(call, "deprecated");
-    if (is_system)
+    if (command->is_system)
         reply_status(call, "syscmd");
 }
 
@@ -384,7 +383,7 @@ static void reply_docs(struct call *call, struct found found)
 {
     const struct command *command = found.command;
     size_t subcommands = count_subcommands(command);
-    bool has_doc_flags = command->deprecated_since != NULL || (command->flags & CMD_SYSTEM) != 0;
+    bool has_doc_flags = command->deprecated_since != NULL || command->is_system;
     reply_full_name(call, found);
     reply_map(call, 3U + (command->complexity != NULL) + has_doc_flags + (command->deprecated_since != NULL) +
                         (command->replaced_by != NULL) + (command->history != NULL) + (command->arguments != NULL) +

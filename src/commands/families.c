@@ -10,6 +10,7 @@ const struct command *const command_families[] = {
     database_commands,
     connection_commands,
     transaction_commands,
+    lock_commands,
     acl_commands,
     pubsub_commands,
     prefix_commands,

@@ -1,7 +1,7 @@
 /* Commands on keys as such, whatever their values: existence, deletion, renaming, copying, moving. Deadlines are in
    expire.c, walks over all keys in scan.c, whole databases in database.c. */
 #include "commands/commands.h"
-#include "engine/call.h"
+#include "engine/locks.h"
 
 /* DEL key [key ...], UNLINK key [key ...]: the same here, where freeing never stalls. Reply: how many there were. */
 static void cmd_del(struct call *call)
@@ -156,6 +156,10 @@ static void cmd_copy(struct call *call)
     call_key_peek_in(call, 2, options.db, &to);
     if (to.entry != NULL && !options.may_replace) {
         reply_integer(call, 0);
+        return;
+    }
+    if (options.db != call_db(call) && to.entry != NULL && !locks_admit(call, to.entry)) {
+        reply_locked(call); /* the dispatcher looked at the key of that name in the session's database */
         return;
     }
     bool is_replacing = to.entry != NULL;

@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "commands/listing.h"
+#include "engine/locks.h"
 #include "keyspace/prefix.h"
 
 void prefix_ensure_index(struct call *call)
@@ -145,8 +146,8 @@ static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_no
     return true;
 }
 
-/* Changes every key of the prefix, all shards being locked; the reply is how many were changed. `access`: enum
-   key_flag, what the change is. */
+/* Changes every key of the prefix that is not locked, all shards being held; the reply is how many were changed.
+   `access`: enum key_flag, what the change is. */
 static void change_all(struct call *call, unsigned access, change_fn *change, void *context)
 {
     struct keyspace *ks = &call->engine->keyspace;
@@ -160,7 +161,8 @@ static void change_all(struct call *call, unsigned access, change_fn *change, vo
     while (is_permitted && !call->failed && listing_next(&listing, &listed)) {
         struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
-        changed += change(call, &key, context);
+        if ((call->command->flags & CMD_SPARES_LOCKS) || locks_admit(call, key.entry))
+            changed += change(call, &key, context);
     }
     listing_free(&listing);
     if (!call->failed)
@@ -320,4 +322,43 @@ void cmd_prefix_persist(struct call *call)
 {
     int64_t deadline_ms = NO_DEADLINE;
     change_all(call, KEY_UPDATE, set_deadline_of_one, &deadline_ms);
+}
+
+/* Locking a key is no change of its value: nobody who follows changes hears of it. */
+static bool has_changed_lock(struct call *call)
+{
+    stat_add(&call->executor->stats.changes, 1);
+    return true;
+}
+
+static bool lock_one(struct call *call, struct ks_key *key, void *context)
+{
+    uint64_t token;
+    if (ks_is_item_locked(key->entry, call->now_ms))
+        return false;
+    if (ks_lock_item(key, *(int64_t *)context, call->now_ms, &token) == KS_OK)
+        return has_changed_lock(call);
+    reply_no_memory(call);
+    return false;
+}
+
+/* PREFIX LOCK prefix seconds: locks those that are not locked. */
+void cmd_prefix_lock(struct call *call)
+{
+    int64_t lock_ms;
+    if (call_lock_time(call, 3, &lock_ms))
+        change_all(call, KEY_UPDATE, lock_one, &lock_ms);
+}
+
+static bool unlock_one(struct call *call, struct ks_key *key, void *context)
+{
+    (void)context;
+    bool was_locked = ks_is_item_locked(key->entry, call->now_ms);
+    return ks_unlock_item(key) && was_locked && has_changed_lock(call);
+}
+
+/* PREFIX UNLOCK prefix: takes the locks away, whoever holds them. */
+void cmd_prefix_unlock(struct call *call)
+{
+    change_all(call, KEY_UPDATE, unlock_one, NULL);
 }

@@ -11,10 +11,12 @@ command_fn cmd_prefix_expire;
 command_fn cmd_prefix_get;
 command_fn cmd_prefix_incr;
 command_fn cmd_prefix_keys;
+command_fn cmd_prefix_lock;
 command_fn cmd_prefix_memory;
 command_fn cmd_prefix_persist;
 command_fn cmd_prefix_set;
 command_fn cmd_prefix_top;
+command_fn cmd_prefix_unlock;
 
 /* Whoever can be kept waiting was, before it came here; for others the prefix index is built now. */
 void prefix_ensure_index(struct call *call);

@@ -24,6 +24,8 @@ static void cmd_prefix_help(struct call *call)
         "    Add 1, or n, to every key that holds an integer.",
         "KEYS <prefix> [LIMIT <n>] [AFTER <key>]",
         "    Return the keys in order.",
+        "LOCK <prefix> <seconds>",
+        "    Lock the keys that are not locked: writes to them are refused for that time.",
         "MEMORY <prefix>",
         "    Return the bytes of memory that the keys and their values take.",
         "PERSIST <prefix>",
@@ -34,6 +36,8 @@ static void cmd_prefix_help(struct call *call)
         "    Return keys and bytes by the next segments of the keys, the largest first.",
         "UNLINK <prefix>",
         "    As DEL.",
+        "UNLOCK <prefix>",
+        "    Take the locks of the keys away.",
         NULL,
     };
     reply_help(call, lines);
@@ -98,6 +102,8 @@ static const struct command prefix_rows[] = {
         amount_arguments),
     ROW("keys", cmd_prefix_keys, -3, READS, "Lists the keys that begin with a prefix, in order.", BY_MATCHES,
         page_arguments),
+    ROW("lock", cmd_prefix_lock, 4, WRITES | CMD_DENYOOM | CMD_SPARES_LOCKS,
+        "Refuses writes to the keys of a prefix for a time.", BY_MATCHES, expire_arguments),
     ROW("memory", cmd_prefix_memory, 3, READS, "Tells the memory that the keys of a prefix take.", BY_MATCHES,
         prefix_argument),
     ROW("persist", cmd_prefix_persist, 3, WRITES, "Takes the times to live of a prefix away.", BY_MATCHES,
@@ -107,6 +113,8 @@ static const struct command prefix_rows[] = {
     ROW("top", cmd_prefix_top, -2, READS, "Tells keys and memory by the next segments of the keys.", BY_MATCHES,
         top_arguments),
     ROW("unlink", cmd_prefix_del, 3, WRITES, "Deletes the keys that begin with a prefix.", BY_MATCHES, prefix_argument),
+    ROW("unlock", cmd_prefix_unlock, 3, WRITES | CMD_SPARES_LOCKS, "Takes the locks of the keys of a prefix away.",
+        BY_MATCHES, prefix_argument),
     {0},
 };
 

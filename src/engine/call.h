@@ -17,6 +17,7 @@ struct call {
     struct key_range keys;      /* the first range of keys, whose shards are locked like those of all ranges */
     const uint64_t *key_hashes; /* by position in that range */
     uint64_t first_hash;        /* where key_hashes points when there is one key only */
+    uint64_t fence;             /* the token that FENCE gave, else 0 */
     bool failed;                /* an error was replied */
     bool is_running;            /* EXEC: its handler has begun, so that an error does not refuse it any more */
 };

@@ -39,9 +39,10 @@ enum command_flag {
 
     CMD_ALL_SHARDS = 1 << 24,    /* runs with every shard locked */
     CMD_PROTECTED = 1 << 25,     /* refused unless enable-debug-command allows it */
-    CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_FENCES = 1 << 26,        /* FENCE: the command behind the token is run */
+    CMD_SPARES_LOCKS = 1 << 23,  /* a write that locked keys do not refuse */
     CMD_BY_PREFIX = 1 << 21,     /* waits for the prefix index where a client can be kept waiting */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
     CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
@@ -172,6 +173,7 @@ struct command {
     const char *summary;
     const char *since;
     const char *complexity;
+    bool is_system;               /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     const char *deprecated_since; /* NULL: not deprecated */
     const char *replaced_by;
     const struct command_history *history;

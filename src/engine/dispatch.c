@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/locks.h"
 #include "engine/room.h"
 #include "engine/transaction.h"
 
@@ -92,6 +93,30 @@ static void reply_unknown_subcommand(struct call *call)
                        ARG(1).at, name);
 }
 
+/* FENCE token command ...: what follows is the call, under that token. */
+static bool open_fence(struct call *call)
+{
+    int64_t token;
+    if (!call_integer(call, 1, &token))
+        return false;
+    if (token < 1) {
+        reply_error(call, "ERR a token is greater than 0");
+        return false;
+    }
+    uint32_t number = 0;
+    const struct command *command = command_find_numbered(&call->engine->commands, ARG(2), &number);
+    if (command == NULL || (command->flags & (CMD_FENCES | CMD_TRANSACTION))) {
+        reply_error(call, "ERR FENCE takes a token and a command on keys");
+        return false;
+    }
+    call->fence = (uint64_t)token;
+    call->command = command;
+    call->number = number;
+    call->argv += 2;
+    call->argc -= 2;
+    return true;
+}
+
 /* Finds the subcommand, and checks that the command may be run with so many words. */
 static bool resolve(struct call *call)
 {
@@ -102,6 +127,8 @@ static bool resolve(struct call *call)
             reply_unknown_command(call);
         return false;
     }
+    if (unlikely(call->command->flags & CMD_FENCES) && call->argc > 2 && !open_fence(call))
+        return false;
     if (call->command->subcommands != NULL && call->argc > 1) {
         const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
         if (subcommand == NULL) {
@@ -566,6 +593,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.argc = request->argc;
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
+    call.fence = 0;
     call.failed = false;
     call.is_running = false;
     unsigned state = session_modes(session) | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);

@@ -2,7 +2,7 @@
 #ifndef LARDER_ENGINE_DISPATCH_H
 #define LARDER_ENGINE_DISPATCH_H
 
-#include "engine/call.h"
+#include "engine/locks.h"
 
 /* The shards in an executor's set are locked in ascending order, whatever the order they were added in. */
 void shard_set_clear(struct executor *executor);
@@ -39,6 +39,8 @@ void call_run_nested(struct call *call);
    that the command table names. Those shards are locked. */
 static inline void call_run_with_shards(struct call *call, struct shard *only, bool has_keys)
 {
+    if (unlikely(locks_concern(call)) && locks_refuse(call))
+        return;
     if (has_keys && unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
         room_run(call, only);
     else

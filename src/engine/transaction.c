@@ -10,6 +10,7 @@ struct queued_call {
     const struct command *command;
     const struct command *container;
     uint32_t number; /* the command's */
+    uint64_t fence;  /* the token that FENCE gave, else 0 */
     size_t argc;
     bytes argv[];
 };
@@ -37,8 +38,11 @@ static struct queued_call *copy_call(const struct call *call)
     struct queued_call *copy = mem_alloc(size);
     if (copy == NULL)
         return NULL;
-    *copy = (struct queued_call){
-        .command = call->command, .container = call->container, .number = call->number, .argc = call->argc};
+    *copy = (struct queued_call){.command = call->command,
+                                 .container = call->container,
+                                 .number = call->number,
+                                 .fence = call->fence,
+                                 .argc = call->argc};
     char *at = (char *)(copy->argv + call->argc);
     for (size_t i = 0; i < call->argc; i++) {
         if (ARG(i).len > 0)
@@ -116,6 +120,7 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     call.container = queued->container;
     call.number = queued->number;
     call.argv = queued->argv;
+    call.fence = queued->fence;
     call.argc = queued->argc;
     call.keys.count = 0;
     call.failed = false;

@@ -1,9 +1,9 @@
 /* An entry: one key with its value, in one allocation.
 
-       +--------+---------------+------------+-----------+-----------------+-----+--------------+
-       | header | deadline node | rank       | box       | long key length | key | inline value |
-       | 8      | 24, if any    | 24, if any | 8, if any | 8, if any       |     | if not boxed |
-       +--------+---------------+------------+-----------+-----------------+-----+--------------+
+       +--------+---------------+------------+------------+-----------+-----------------+-----+--------------+
+       | header | deadline node | rank       | item       | box       | long key length | key | inline value |
+       | 8      | 24, if any    | 24, if any | 24, if any | 8, if any | 8, if any       |     | if not boxed |
+       +--------+---------------+------------+------------+-----------+-----------------+-----+--------------+
 
    The header says which optional parts are there. A short string lies inline behind the key; a longer one, or any other
    type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that
@@ -26,8 +26,9 @@ enum entry_flag {
     ENTRY_HAS_LONG_KEY = 1 << 2, /* the key's length does not fit the header */
     ENTRY_HAS_RANK = 1 << 3,     /* stands in the order of use that a bound on the number of keys needs, see rank.c */
     ENTRY_IS_QUEUED = 1 << 4,    /* stands in a queue, which the access bits name, see s3fifo.c */
+    ENTRY_HAS_ITEM = 1 << 5,     /* is, or was, locked, see item.h */
 
-    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK,
+    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM,
 };
 
 enum {
@@ -52,11 +53,19 @@ struct rank {
     uint64_t offset : 8; /* of the rank in its entry */
 };
 
-/* Size of the deadline node and the rank, by flags. */
+/* What is kept of a key that was locked, beside its value. */
+struct item {
+    int64_t time_ms; /* of the lock, since the epoch */
+    int64_t lock_ms; /* how long it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
+    uint64_t token;  /* of the lock: who knows it may write */
+};
+enum { ITEM_LOCKED_FOREVER = -1 };
+
+/* Size of the deadline node, the rank and the item, by flags. */
 static inline size_t entry_nodes_size(unsigned flags)
 {
     return (flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) +
-           (flags & ENTRY_HAS_RANK ? sizeof(struct rank) : 0);
+           (flags & ENTRY_HAS_RANK ? sizeof(struct rank) : 0) + (flags & ENTRY_HAS_ITEM ? sizeof(struct item) : 0);
 }
 
 /* Size of the optional parts in front of the key, by flags. */
@@ -84,6 +93,14 @@ static inline struct rank *entry_rank(struct entry *entry)
 static inline struct entry *entry_of_rank(struct rank *rank)
 {
     return (struct entry *)(void *)((char *)rank - rank->offset);
+}
+
+/* NULL: it has none. */
+static inline struct item *entry_item(const struct entry *entry)
+{
+    if (likely(!(entry->flags & ENTRY_HAS_ITEM)))
+        return NULL;
+    return (struct item *)(uintptr_t)(entry->data + entry_nodes_size(entry->flags) - sizeof(struct item));
 }
 
 /* The box's content: a blob for strings. */

@@ -93,6 +93,8 @@ static void reset_counters(struct keyspace *ks, struct shard *shard, struct db *
     db->deadline_sum_ms = 0;
     db->entry_bytes = 0;
     *db->sizes = (struct ks_sizes){0};
+    atomic_fetch_sub_explicit(&ks->locked_items, db->locked_items, memory_order_relaxed);
+    db->locked_items = 0;
     if (is_bounded(ks))
         rank_count_out(ks, shard, keys);
     ks_meter(ks, shard, db);

@@ -35,6 +35,12 @@ static inline enum access_kind access_kind(const struct access_policy *policy)
 /* Locked. Makes room for a rank in an existing key's entry, if there is memory. */
 void ks_give_rank(struct ks_key *key);
 
+/* Locked. One more, or with (size_t)-1 one fewer, of the key's database is an item with a lock. */
+void count_locked(struct ks_key *key, size_t by);
+
+/* Locked. Gives an existing key another entry with the same content and an item, if it has none. */
+MUST_USE enum ks_status ks_give_item(struct ks_key *key);
+
 /* Fills the access bits of an entry that is new, and in no queue. */
 void access_start(const struct access_policy *policy, struct entry *entry, int64_t now_ms);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "keyspace/evictor.h"
 #include "keyspace/internal.h"
+#include "keyspace/item.h"
 
 enum ks_status ks_init(struct keyspace *ks, size_t shard_count, bool is_locking, size_t db_count)
 {
@@ -126,9 +127,23 @@ struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint
     return key;
 }
 
-/* Counts an entry that comes into the database, or leaves it. */
-static void count_in(struct db *db, struct entry *entry)
+void count_locked(struct ks_key *key, size_t by)
 {
+    key->db->locked_items += by;
+    atomic_fetch_add_explicit(&key->ks->locked_items, by, memory_order_relaxed);
+}
+
+static bool has_lock(const struct entry *entry)
+{
+    return unlikely(entry->flags & ENTRY_HAS_ITEM) && entry_item(entry)->lock_ms != 0;
+}
+
+/* Counts an entry that comes into the database, or leaves it. */
+static void count_in(struct ks_key *key, struct entry *entry)
+{
+    struct db *db = key->db;
+    if (has_lock(entry))
+        count_locked(key, 1);
     db->entry_bytes += entry_bytes(entry);
     sizes_count(db->sizes, entry, 1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
@@ -137,8 +152,11 @@ static void count_in(struct db *db, struct entry *entry)
     }
 }
 
-static void count_out(struct db *db, struct entry *entry)
+static void count_out(struct ks_key *key, struct entry *entry)
 {
+    struct db *db = key->db;
+    if (has_lock(entry))
+        count_locked(key, (size_t)-1);
     db->entry_bytes -= entry_bytes(entry);
     sizes_count(db->sizes, entry, -1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
@@ -181,7 +199,7 @@ void ks_delete(struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
     struct entry *entry = key->entry;
-    count_out(key->db, entry);
+    count_out(key, entry);
     if (entry->flags & ENTRY_HAS_DEADLINE)
         wheel_remove(entry_deadline_node(entry));
     prefix_remove(key->db, entry);
@@ -241,7 +259,7 @@ static unsigned rank_flag(const struct keyspace *ks)
 static void replace_entry(struct ks_key *key, struct entry *entry)
 {
     struct entry *old = key->entry;
-    count_out(key->db, old);
+    count_out(key, old);
     if (old->flags & ENTRY_HAS_DEADLINE)
         wheel_remove(entry_deadline_node(old));
     prefix_replace(key->db, old, entry);
@@ -283,7 +301,7 @@ static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t d
     if (status == KS_OK) {
         if (entry->flags & ENTRY_HAS_DEADLINE)
             wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
-        count_in(db, entry);
+        count_in(key, entry);
         key->entry = entry;
     }
     ks_meter(key->ks, key->shard, db);
@@ -357,6 +375,19 @@ static void move_deadline(struct db *db, struct entry *entry, int64_t deadline_m
     wheel_add(db->deadlines, node, deadline_ms);
 }
 
+/* The flag of a new entry for a key whose present one has an item. */
+static unsigned item_flag(const struct entry *old)
+{
+    return old != NULL ? old->flags & ENTRY_HAS_ITEM : 0;
+}
+
+/* The key's item, if it has one, outlives its value. */
+static void inherit_item(struct entry *entry, const struct entry *old)
+{
+    if (unlikely(entry->flags & ENTRY_HAS_ITEM))
+        *entry_item(entry) = *entry_item(old);
+}
+
 enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
                              int64_t now_ms)
 {
@@ -373,10 +404,12 @@ enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encodi
             move_deadline(key->db, old, deadline_ms);
         return KS_OK;
     }
-    struct entry *entry = make_string(key->name, flags | rank_flag(key->ks), value, value.len, value.len);
+    flags |= rank_flag(key->ks) | item_flag(old);
+    struct entry *entry = make_string(key->name, flags, value, value.len, value.len);
     if (entry == NULL)
         return KS_NO_MEMORY;
     entry->encoding = encoding;
+    inherit_item(entry, old);
     if (install(key, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
@@ -408,10 +441,11 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     } else {
         /* the second growth of a value is taken as a sign of more to come */
         size_t capacity = old != NULL ? with_headroom(len) : len;
-        flags |= rank_flag(key->ks);
+        flags |= rank_flag(key->ks) | item_flag(old);
         struct entry *entry = make_string(key->name, flags, (bytes){value.at, kept}, len, capacity);
         if (entry == NULL)
             return KS_NO_MEMORY;
+        inherit_item(entry, old);
         if (install(key, entry, deadline_ms, now_ms) != KS_OK) {
             entry_free(entry);
             return KS_NO_MEMORY;
@@ -423,11 +457,12 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
-/* Stores under `to` an entry with the type, encoding and value of `source`: an inline value is copied, a blob shared.
- */
-static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms, int64_t now_ms)
+/* Stores under `to` an entry with the type, encoding, value and item of `source`, and these flags: an inline value is
+   copied, a blob shared. */
+static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms, int64_t now_ms,
+                                 unsigned flags)
 {
-    unsigned flags = (deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0) | rank_flag(to->ks);
+    flags |= (deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0) | rank_flag(to->ks) | item_flag(source);
     struct entry *entry;
     if (source->flags & ENTRY_IS_BOXED) {
         entry = entry_new(flags | ENTRY_IS_BOXED, to->name, 0);
@@ -441,6 +476,8 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
         return KS_NO_MEMORY;
     entry->type = source->type;
     entry->encoding = source->encoding;
+    if (flags & ENTRY_HAS_ITEM)
+        *entry_item(entry) = source->flags & ENTRY_HAS_ITEM ? *entry_item(source) : (struct item){.lock_ms = 0};
     if (install(to, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
@@ -457,14 +494,21 @@ enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
     }
     if (!has_one && deadline_ms == NO_DEADLINE)
         return KS_OK;
-    return transplant(key->entry, key, deadline_ms, 0);
+    return transplant(key->entry, key, deadline_ms, 0, 0);
 }
 
 void ks_give_rank(struct ks_key *key)
 {
     /* without memory it stays among those that were not used for long */
-    enum ks_status status = transplant(key->entry, key, entry_deadline_ms(key->entry), 0);
+    enum ks_status status = transplant(key->entry, key, entry_deadline_ms(key->entry), 0, 0);
     (void)status;
+}
+
+enum ks_status ks_give_item(struct ks_key *key)
+{
+    if (key->entry->flags & ENTRY_HAS_ITEM)
+        return KS_OK;
+    return transplant(key->entry, key, entry_deadline_ms(key->entry), 0, ENTRY_HAS_ITEM);
 }
 
 /* What is remembered of the use of `from` is forgotten of `to`, or goes with it. */
@@ -487,8 +531,9 @@ static void carry_access(const struct ks_key *from, struct ks_key *to)
 enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 {
     assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
-    if (transplant(from->entry, to, entry_deadline_ms(from->entry), now_ms) != KS_OK)
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry), now_ms, 0) != KS_OK)
         return KS_NO_MEMORY;
+    ks_unlock_item(to); /* a lock is the key's, not the value's */
     start_access(to, now_ms);
     return KS_OK;
 }
@@ -496,7 +541,7 @@ enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 enum ks_status ks_move(struct ks_key *from, struct ks_key *to)
 {
     assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
-    if (transplant(from->entry, to, entry_deadline_ms(from->entry), 0) != KS_OK)
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry), 0, 0) != KS_OK)
         return KS_NO_MEMORY;
     carry_access(from, to);
     find_again(from);

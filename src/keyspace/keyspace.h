@@ -36,6 +36,7 @@ struct db {
     size_t ranked;                 /* entries with a rank */
     size_t queued[2];              /* entries in the shard's small and main queue */
     struct prefix_index *prefixes; /* NULL: none; see prefix.h */
+    size_t locked_items;           /* items with a lock, whether it has run out or not */
 };
 
 /* A shard's part in counting memory as it is taken and given back; see meter.c. */
@@ -86,6 +87,7 @@ struct keyspace {
     size_t shard_count; /* a power of two */
     unsigned shard_bits;
     bool is_locking; /* false: one thread, one shard, no locks */
+    _Atomic size_t locked_items; /* of all databases, each counted under its shard's lock; see item.h */
     size_t db_count;
     struct shard *shards;
     struct access_policy access;
@@ -101,6 +103,7 @@ struct keyspace {
     _Atomic uint64_t last_stamp;
 
     _Atomic unsigned prefix_version; /* prefix.h */
+    _Atomic uint64_t last_token;     /* of an item's lock */
 
     struct lock garbage_lock;
     struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
@@ -264,7 +267,8 @@ static inline size_t ks_entry_memory(const struct entry *entry)
 struct ks_figures {
     size_t keys;
     size_t with_deadline;
-    size_t buckets; /* of the hash tables */
+    size_t locked_items; /* with a lock, whether it has run out or not */
+    size_t buckets;      /* of the hash tables */
     size_t entry_bytes;
     size_t table_bytes;
     size_t prefix_bytes;   /* of the prefix indexes */

@@ -161,6 +161,7 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
 {
     figures->keys += db->keys.used;
     figures->with_deadline += db->with_deadline;
+    figures->locked_items += db->locked_items;
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
     figures->table_bytes += db_bytes(db) - db->entry_bytes - prefix_bytes(db);
@@ -226,6 +227,7 @@ void ks_reset_counters(struct keyspace *ks)
 /* What is found in one database of a shard. */
 struct check {
     size_t keys;
+    size_t locked_items;
     size_t with_deadline;
     size_t entry_bytes;
     size_t ranked;
@@ -239,6 +241,7 @@ static void check_entry(void *context, void *item)
     struct check *check = context;
     struct entry *entry = item;
     check->keys++;
+    check->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_ms != 0;
     check->entry_bytes += entry_bytes(entry);
     sizes_count(&check->sizes, entry, 1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
@@ -260,6 +263,7 @@ static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
     ks_visit_shard(ks, shard, (size_t)(db - shard->dbs), check_entry, &check);
     ht_check(&db->keys, ks_hash_entry, ks);
     assert(check.keys == db->keys.used);
+    assert(check.locked_items == db->locked_items);
     assert(check.with_deadline == db->with_deadline);
     assert(check.entry_bytes == db->entry_bytes);
     assert(db->sizes == NULL || memcmp(&check.sizes, db->sizes, sizeof(check.sizes)) == 0);

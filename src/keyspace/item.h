@@ -1,0 +1,29 @@
+/* Item locks (the word is Gibson's). A locked key refuses every write but those of who holds the token of its lock;
+   reads, expiry, eviction and flushes go through. A lock runs out by itself, so an item with a lock need not be locked
+   any more. */
+#ifndef LARDER_KEYSPACE_ITEM_H
+#define LARDER_KEYSPACE_ITEM_H
+
+#include "keyspace/keyspace.h"
+
+/* Locked. Is the item locked at this moment? */
+static inline bool ks_is_item_locked(const struct entry *entry, int64_t now_ms)
+{
+    const struct item *item = entry_item(entry);
+    return item != NULL && item->lock_ms != 0 &&
+           (item->lock_ms == ITEM_LOCKED_FOREVER || now_ms - item->time_ms < item->lock_ms);
+}
+
+/* Any thread that holds the lock of a shard: may any item of that shard be locked? */
+static inline bool ks_has_locks(const struct keyspace *ks)
+{
+    return atomic_load_explicit(&ks->locked_items, memory_order_relaxed) != 0;
+}
+
+/* Locked. Locks an existing key for so long from now on (at least 1 ms; ITEM_LOCKED_FOREVER), whatever its lock was,
+   under a token that is greater than all before it, of all keys. */
+MUST_USE enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms, uint64_t *token);
+/* Locked. Takes an existing key's lock away; false when it has none. */
+bool ks_unlock_item(struct ks_key *key);
+
+#endif
