@@ -33,6 +33,9 @@ struct out_pool {
 
 void out_pool_free(struct out_pool *pool);
 
+/* For protocols whose lists hold keys and values in turn, each written in a form of its own: what comes next. */
+enum out_element { OUT_NO_ELEMENT = 0, OUT_KEY, OUT_VALUE };
+
 struct out {
     char *at;    /* where the next byte goes, in the last chunk; NULL when that takes no bytes */
     char *limit; /* the end of that chunk's space */
@@ -43,6 +46,7 @@ struct out {
         owned_bytes; /* memory held by the chain; of a blob, its share among those who held it when it was appended */
     size_t sealed_bytes; /* unsent bytes in all chunks but the one being written to, blobs counted */
     size_t ceiling;      /* no more is taken once owned_bytes are above this; 0: no limit */
+    uint8_t element;     /* enum out_element, the encoder's; OUT_NO_ELEMENT outside of lists */
     bool failed;         /* memory ran out, or the ceiling was passed: output is incomplete, the client must be
                             disconnected */
 };

@@ -14,6 +14,7 @@ extern const struct command object_commands[];
 extern const struct command scan_commands[];
 extern const struct command connection_commands[];
 extern const struct command transaction_commands[];
+extern const struct command gibson_commands[];
 extern const struct command lock_commands[];
 extern const struct command prefix_commands[];
 extern const struct command pubsub_commands[];

@@ -14,6 +14,7 @@ const struct command *const command_families[] = {
     acl_commands,
     pubsub_commands,
     prefix_commands,
+    gibson_commands,
     server_commands,
     slowlog_commands,
     latency_commands,

@@ -129,8 +129,7 @@ static void write_clients(struct info *info)
                        clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
-/* Bytes of memory in this machine, 0 where the system does not tell. */
-static size_t system_memory(void)
+size_t server_system_memory(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES);
     long page_bytes = sysconf(_SC_PAGESIZE);
@@ -173,7 +172,7 @@ static void write_memory(struct info *info)
 {
     struct memory_figures memory = memory_measure(info->engine);
     unsigned long long maxmemory = CFG_READ(info->config, maxmemory);
-    size_t system_bytes = system_memory();
+    size_t system_bytes = server_system_memory();
     text_append_format(&info->text, "used_memory:%zu\r\n", memory.used);
     append_human(info, "used_memory_human", (double)memory.used);
     if (memory.resident > 0) {

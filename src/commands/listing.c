@@ -10,6 +10,7 @@ struct record {
     uint32_t key_len;
     uint32_t value_len; /* bytes behind the key */
     size_t size;        /* of the entry, if that was asked for */
+    bool is_number;
 };
 
 /* ---- Collecting ---- */
@@ -47,6 +48,7 @@ static bool add(struct listing_run *run, const struct entry *entry, enum listing
         .key_len = (uint32_t)key.len,
         .value_len = is_shared ? 0 : (uint32_t)value.len,
         .size = kind == LISTING_SIZES ? ks_entry_memory(entry) : 0,
+        .is_number = entry_item(entry) != NULL && entry_item(entry)->is_number,
     };
     if (!reserve(run, sizeof(record) + record.key_len + record.value_len))
         return false;
@@ -75,6 +77,19 @@ static bool collect_entry(void *context, void *item)
     return !collecting->has_failed && collecting->run->count < collecting->query->limit;
 }
 
+/* The keys of a run, whose shard is locked, were used. */
+static void touch_all(struct call *call, const struct listing_run *run)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    struct record record;
+    for (size_t at = 0; at < run->len; at += sizeof(record) + record.key_len + record.value_len) {
+        memcpy(&record, run->at + at, sizeof(record));
+        bytes name = {run->at + at + sizeof(record), record.key_len};
+        struct ks_key key = ks_find_unchanged(ks, call_db(call), name, ks_hash(ks, name), call->now_ms);
+        ks_touch(&key, call->now_ms);
+    }
+}
+
 static bool collect_shard(struct call *call, size_t number, const struct listing_query *query, struct listing_run *run)
 {
     struct keyspace *ks = &call->engine->keyspace;
@@ -83,6 +98,8 @@ static bool collect_shard(struct call *call, size_t number, const struct listing
     bool was_taken = ks_enter(ks, shard);
     enum ks_status status =
         ks_visit_prefix(shard, call_db(call), query->prefix, query->after, collect_entry, &collecting);
+    if (query->is_use && status == KS_OK && !collecting.has_failed)
+        touch_all(call, run);
     ks_leave(ks, shard, was_taken);
     return status == KS_OK && !collecting.has_failed;
 }

@@ -17,6 +17,7 @@ struct listing_query {
     bytes prefix;
     const bytes *after; /* NULL: from the beginning */
     size_t limit;       /* keys; SIZE_MAX: all */
+    bool is_use;        /* each key listed was used, as if it had been read */
 };
 
 struct listed {
@@ -24,6 +25,7 @@ struct listed {
     bytes value;       /* of a short string */
     size_t size;       /* bytes of memory, where they were asked for */
     struct blob *blob; /* the value of a long one, else NULL; the listing's */
+    bool is_number;    /* LISTING_VALUES: Gibson's encoding NUMBER; the value is the text of an integer */
 };
 
 struct listing_run {

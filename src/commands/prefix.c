@@ -25,9 +25,7 @@ bool prefix_collect(struct call *call, struct listing *listing, const struct lis
     return false;
 }
 
-/* May the call do this (`access`: enum key_flag) to all keys of a listing, which is at its beginning? All or nothing:
-   if not, the error has been replied. Names and sizes are nobody's secret, as with KEYS. */
-static bool may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access)
+bool prefix_may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access)
 {
     struct listed listed;
     if (acl_may_touch_all_keys(call))
@@ -118,7 +116,7 @@ void cmd_prefix_get(struct call *call)
     struct listed listed;
     if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
         return;
-    if (!may_touch_all(call, &listing, query.limit, KEY_ACCESS)) {
+    if (!prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS)) {
         listing_free(&listing);
         return;
     }
@@ -135,10 +133,6 @@ void cmd_prefix_get(struct call *call)
 
 /* ---- Writing ---- */
 
-/* A change of one key, which tells of it by has_changed; false when it does not count as changed. On failure the error
-   has been replied. */
-typedef bool change_fn(struct call *call, struct ks_key *key, void *context);
-
 static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
 {
     call_changed(call, key);
@@ -146,26 +140,31 @@ static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_no
     return true;
 }
 
-/* Changes every key of the prefix that is not locked, all shards being held; the reply is how many were changed.
-   `access`: enum key_flag, what the change is. */
-static void change_all(struct call *call, unsigned access, change_fn *change, void *context)
+bool prefix_change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context, int64_t *changed)
 {
     struct keyspace *ks = &call->engine->keyspace;
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
     struct listing listing;
     struct listed listed;
-    int64_t changed = 0;
+    *changed = 0;
     if (!prefix_collect(call, &listing, &query))
-        return;
-    bool is_permitted = may_touch_all(call, &listing, query.limit, access);
+        return false;
+    bool is_permitted = prefix_may_touch_all(call, &listing, query.limit, access);
     while (is_permitted && !call->failed && listing_next(&listing, &listed)) {
         struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
         assert(key.entry != NULL); /* nothing happened since it was listed */
         if ((call->command->flags & CMD_SPARES_LOCKS) || locks_admit(call, key.entry))
-            changed += change(call, &key, context);
+            *changed += change(call, &key, context);
     }
     listing_free(&listing);
-    if (!call->failed)
+    return !call->failed;
+}
+
+/* The same; the reply is how many were changed. */
+static void change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context)
+{
+    int64_t changed;
+    if (prefix_change_all(call, access, change, context, &changed))
         reply_integer(call, changed);
 }
 

@@ -23,4 +23,17 @@ void prefix_ensure_index(struct call *call);
 /* As listing_collect, with the index if it may be there; on failure the error has been replied. */
 MUST_USE bool prefix_collect(struct call *call, struct listing *listing, const struct listing_query *query);
 
+/* A change of one key; false when it does not count as changed. On failure the error has been replied. */
+typedef bool prefix_change_fn(struct call *call, struct ks_key *key, void *context);
+/* Changes every key of the prefix in the call's third word, all shards being held, and says how many were. Locked keys are
+   left out, unless the command spares locks. `access`: enum key_flag, what the change is. False when an error has been
+   replied. */
+MUST_USE bool prefix_change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context,
+                                int64_t *changed);
+
+/* May the call do this (`access`: enum key_flag) to all keys of a listing, which is at its beginning and was collected
+   with this limit? All or nothing: if not, the error has been replied. Names and sizes are nobody's secret, as with
+   KEYS. */
+MUST_USE bool prefix_may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access);
+
 #endif

@@ -31,6 +31,9 @@ struct memory_figures {
 /* Locks shards and the registry of sessions, one after the other. */
 struct memory_figures memory_measure(struct larder *engine);
 
+/* Bytes of memory in this machine, 0 where the system does not tell. */
+size_t server_system_memory(void);
+
 /* Two figures that should be close: what the larger is to the smaller, and how many bytes it is more. Both 0 where one
    of them is unknown. */
 double memory_ratio(size_t larger, size_t smaller);

@@ -236,6 +236,18 @@ struct config {
     struct cfg_output_limits client_output_buffer_limit; /* lock */
     cfg_number maxmemory_clients;                        /* bytes; negative: percent of maxmemory; 0: no limit */
 
+    /* Gibson clients */
+    cfg_number gibson_port;             /* 0: do not listen for them on TCP */
+    struct cfg_text gibson_unixsocket;  /* lock: path; empty: none */
+    cfg_number gibson_max_request_size; /* bytes, the opcode's included */
+    cfg_number gibson_max_key_size;     /* bytes */
+    cfg_number gibson_max_value_size;   /* bytes */
+    cfg_size gibson_max_response_size;  /* bytes, of lists */
+    cfg_number gibson_max_item_ttl_s;
+    cfg_number gibson_compression;    /* bytes: longer values are compressed; 0: none are */
+    cfg_number gibson_gc_ratio_s;     /* unused for so long, keys go when memory is short; 0: they stay */
+    cfg_number gibson_max_mem_cron_s; /* between looking for such keys */
+
     /* TLS */
     cfg_number tls_port; /* 0: do not listen for TLS */
     cfg_flag tls_cluster;

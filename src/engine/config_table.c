@@ -285,6 +285,18 @@ const struct cfg_row cfg_rows[] = {
             CFG_MULTI_WORD, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     PERCENT("maxmemory-clients", NULL, maxmemory_clients, 0, "0", -100, LLONG_MAX),
 
+    /* Gibson clients */
+    NUMBER("gibson-port", NULL, gibson_port, 0, "0", 0, 65535),
+    TEXT("gibson-unixsocket", NULL, gibson_unixsocket, CFG_IMMUTABLE | CFG_EMPTY_IS_UNSET, ""),
+    MEMORY("gibson-max-request-size", NULL, gibson_max_request_size, 0, "2097152", 2, INT_MAX),
+    MEMORY("gibson-max-key-size", NULL, gibson_max_key_size, 0, "1024", 1, INT_MAX),
+    MEMORY("gibson-max-value-size", NULL, gibson_max_value_size, 0, "2096127", 1, INT_MAX),
+    SIZE("gibson-max-response-size", NULL, gibson_max_response_size, 0, "15728640"),
+    NUMBER("gibson-max-item-ttl", NULL, gibson_max_item_ttl_s, 0, "2592000", 1, INT_MAX),
+    MEMORY("gibson-compression", NULL, gibson_compression, 0, "4096", 0, INT_MAX),
+    NUMBER("gibson-gc-ratio", NULL, gibson_gc_ratio_s, 0, "0", 0, INT_MAX),
+    NUMBER("gibson-max-mem-cron", NULL, gibson_max_mem_cron_s, 0, "15", 1, INT_MAX),
+
     /* TLS */
     NUMBER("tls-port", NULL, tls_port, 0, "0", 0, 65535),
     FLAG("tls-cluster", NULL, tls_cluster, 0, "no"),

@@ -105,6 +105,12 @@ enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
 /* Appends a session's line of CLIENT LIST, without its newline; takes the registry's lock. */
 typedef void describe_client_fn(struct text *text, const struct session *session, int64_t now_ms);
 
+/* What GIBSON STATS tells that nobody else keeps: Unix times, 0 before the first item that a Gibson client created. */
+struct gibson_figures {
+    _Atomic int64_t first_item_s;
+    _Atomic int64_t last_item_s;
+};
+
 struct larder {
     struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
@@ -126,6 +132,7 @@ struct larder {
     struct error_stats retired_errors;    /* executors_lock: sums of executors that are gone */
 
     struct sampler sampler; /* has its own lock */
+    struct gibson_figures gibson;
 
     struct room room; /* maxmemory, maxkeys */
     struct stopwatch stopwatch;

@@ -26,7 +26,7 @@ enum entry_flag {
     ENTRY_HAS_LONG_KEY = 1 << 2, /* the key's length does not fit the header */
     ENTRY_HAS_RANK = 1 << 3,     /* stands in the order of use that a bound on the number of keys needs, see rank.c */
     ENTRY_IS_QUEUED = 1 << 4,    /* stands in a queue, which the access bits name, see s3fifo.c */
-    ENTRY_HAS_ITEM = 1 << 5,     /* is, or was, locked, see item.h */
+    ENTRY_HAS_ITEM = 1 << 5,     /* was locked, or written by a Gibson client, see item.h */
 
     ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM,
 };
@@ -53,13 +53,16 @@ struct rank {
     uint64_t offset : 8; /* of the rank in its entry */
 };
 
-/* What is kept of a key that was locked, beside its value. */
+/* What is kept of a key that was locked, or that a Gibson client wrote, beside its value. */
 struct item {
-    int64_t time_ms; /* of the lock, since the epoch */
-    int64_t lock_ms; /* how long it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
-    uint64_t token;  /* of the lock: who knows it may write */
+    int64_t time_ms;           /* since the epoch: of the lock; of Gibson's last SET, TTL or LOCK if that was later */
+    int64_t lock_ms;           /* how long it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
+    uint64_t token : 62;       /* of the lock: who knows it may write */
+    uint64_t is_number : 1;    /* Gibson's encoding NUMBER: the value is an integer that INC or DEC made */
+    uint64_t has_zero_ttl : 1; /* Gibson tells a time to live of 0 from none; neither has a deadline */
 };
 enum { ITEM_LOCKED_FOREVER = -1 };
+#define ITEM_TOKEN_MASK ((UINT64_C(1) << 62) - 1)
 
 /* Size of the deadline node, the rank and the item, by flags. */
 static inline size_t entry_nodes_size(unsigned flags)

@@ -1,4 +1,4 @@
-/* Item locks; see item.h. The database, and the keyspace, count the items with a lock, so that nobody looks for locks
+/* Items; see item.h. The database, and the keyspace, count the items with a lock, so that nobody looks for locks
    where there are none. */
 #include "keyspace/item.h"
 
@@ -11,8 +11,11 @@ enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms,
         return KS_NO_MEMORY;
     ks_unlock_item(key);
     count_locked(key, 1);
-    *token = atomic_fetch_add_explicit(&key->ks->last_token, 1, memory_order_relaxed) + 1;
-    *entry_item(key->entry) = (struct item){.time_ms = now_ms, .lock_ms = lock_ms, .token = *token};
+    *token = ks_next_token(key->ks);
+    struct item *item = entry_item(key->entry);
+    item->time_ms = now_ms;
+    item->lock_ms = lock_ms;
+    item->token = *token & ITEM_TOKEN_MASK;
     return KS_OK;
 }
 
@@ -25,4 +28,29 @@ bool ks_unlock_item(struct ks_key *key)
     item->lock_ms = 0;
     count_locked(key, (size_t)-1);
     return true;
+}
+
+struct item ks_item(const struct ks_key *key, int64_t now_ms)
+{
+    assert(ks_is_locked(key->shard));
+    const struct item *item = entry_item(key->entry);
+    return item != NULL ? *item : (struct item){.time_ms = now_ms};
+}
+
+enum ks_status ks_set_item(struct ks_key *key, struct item item)
+{
+    if (ks_give_item(key) != KS_OK)
+        return KS_NO_MEMORY;
+    struct item *present = entry_item(key->entry);
+    if ((item.lock_ms != 0) != (present->lock_ms != 0))
+        count_locked(key, item.lock_ms != 0 ? 1 : (size_t)-1);
+    *present = item;
+    return KS_OK;
+}
+
+enum ks_status ks_put_item(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
+                           int64_t now_ms, struct item item)
+{
+    enum ks_status status = ks_put_string_with(key, value, encoding, deadline_ms, now_ms, ENTRY_HAS_ITEM);
+    return status == KS_OK ? ks_set_item(key, item) : status;
 }

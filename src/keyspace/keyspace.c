@@ -349,7 +349,7 @@ static unsigned deadline_flag(const struct ks_key *key, int64_t *deadline_ms)
    not much too large for it? */
 static bool fits_in_place(const struct entry *entry, unsigned flags, size_t len)
 {
-    const unsigned layout = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED;
+    const unsigned layout = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_ITEM;
     if (entry->type != TYPE_STRING || (entry->flags & layout) != (flags & layout) || len > ENTRY_INLINE_MAX ||
         (entry->flags & ENTRY_IS_BOXED))
         return false;
@@ -385,35 +385,55 @@ static unsigned item_flag(const struct entry *old)
 static void inherit_item(struct entry *entry, const struct entry *old)
 {
     if (unlikely(entry->flags & ENTRY_HAS_ITEM))
-        *entry_item(entry) = *entry_item(old);
+        *entry_item(entry) = item_flag(old) != 0 ? *entry_item(old) : (struct item){.lock_ms = 0};
 }
 
-enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
-                             int64_t now_ms)
+/* The entry's value was replaced (`is_changed` false) or changed, as who keeps its deadline is taken to do. */
+static void note_write(struct entry *entry, bool is_changed, int64_t now_ms)
+{
+    struct item *item = entry_item(entry);
+    if (likely(item == NULL))
+        return;
+    item->is_number &= is_changed && entry->encoding == STRING_INT;
+    item->has_zero_ttl &= is_changed;
+    if (!is_changed && item->lock_ms == 0)
+        item->time_ms = now_ms;
+}
+
+enum ks_status ks_put_string_with(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
+                                  int64_t now_ms, unsigned parts)
 {
     assert(ks_is_locked(key->shard) && value.len <= KS_VALUE_MAX);
     struct entry *old = key->entry;
-    unsigned flags = deadline_flag(key, &deadline_ms);
+    bool is_changed = deadline_ms == KEEP_DEADLINE;
+    unsigned flags = deadline_flag(key, &deadline_ms) | item_flag(old) | parts;
     if (likely(old != NULL) && likely(fits_in_place(old, flags, value.len))) {
         if (value.len > 0)
             memcpy((char *)(uintptr_t)entry_string(old).at, value.at, value.len);
         if (unlikely(old->inline_len != value.len))
             resize_in_place(key->db, old, value.len);
         old->encoding = encoding;
-        if (unlikely(flags != 0) && deadline_ms != entry_deadline_ms(old))
+        if (unlikely(flags & ENTRY_HAS_DEADLINE) && deadline_ms != entry_deadline_ms(old))
             move_deadline(key->db, old, deadline_ms);
+        note_write(old, is_changed, now_ms);
         return KS_OK;
     }
-    flags |= rank_flag(key->ks) | item_flag(old);
-    struct entry *entry = make_string(key->name, flags, value, value.len, value.len);
+    struct entry *entry = make_string(key->name, flags | rank_flag(key->ks), value, value.len, value.len);
     if (entry == NULL)
         return KS_NO_MEMORY;
     entry->encoding = encoding;
     inherit_item(entry, old);
+    note_write(entry, is_changed, now_ms);
     if (install(key, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
     return KS_NO_MEMORY;
+}
+
+enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
+                             int64_t now_ms)
+{
+    return ks_put_string_with(key, value, encoding, deadline_ms, now_ms, 0);
 }
 
 /* Room that a growing value is given ahead: as much again, but at most a megabyte. */
@@ -430,7 +450,7 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     bytes value = old != NULL ? entry_string(old) : (bytes){"", 0};
     size_t kept = value.len < len ? value.len : len;
     int64_t deadline_ms = KEEP_DEADLINE;
-    unsigned flags = deadline_flag(key, &deadline_ms);
+    unsigned flags = deadline_flag(key, &deadline_ms) | item_flag(old);
 
     if (old != NULL && fits_in_place(old, flags, len)) {
         resize_in_place(key->db, old, len);
@@ -441,7 +461,7 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     } else {
         /* the second growth of a value is taken as a sign of more to come */
         size_t capacity = old != NULL ? with_headroom(len) : len;
-        flags |= rank_flag(key->ks) | item_flag(old);
+        flags |= rank_flag(key->ks);
         struct entry *entry = make_string(key->name, flags, (bytes){value.at, kept}, len, capacity);
         if (entry == NULL)
             return KS_NO_MEMORY;
@@ -452,6 +472,7 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
         }
     }
     key->entry->encoding = STRING_RAW;
+    note_write(key->entry, true, now_ms);
     *data = (char *)(uintptr_t)entry_string(key->entry).at;
     memset(*data + kept, 0, len - kept);
     return KS_OK;
@@ -476,8 +497,7 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
         return KS_NO_MEMORY;
     entry->type = source->type;
     entry->encoding = source->encoding;
-    if (flags & ENTRY_HAS_ITEM)
-        *entry_item(entry) = source->flags & ENTRY_HAS_ITEM ? *entry_item(source) : (struct item){.lock_ms = 0};
+    inherit_item(entry, source);
     if (install(to, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);

@@ -26,12 +26,13 @@ static void connection_interrupt(struct session *session)
 
 const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true, .can_wait = true};
 
-struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd)
+struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd,
+                                  const struct reply_encoder *const *encoders)
 {
     struct connection *connection = mem_alloc_zeroed(sizeof(*connection));
     if (connection == NULL)
         return NULL;
-    session_open(&connection->session, engine, &connection_transport, resp_encoders, pool);
+    session_open(&connection->session, engine, &connection_transport, encoders, pool);
     connection->session.fd = fd;
     list_init(&connection->in_worker);
     list_init(&connection->in_waiting);

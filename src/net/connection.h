@@ -47,8 +47,9 @@ struct connection {
 
 extern const struct transport connection_transport;
 
-/* A connection for an accepted socket, which it owns from now on; NULL when there is no memory. Not yet registered. */
-MUST_USE struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd);
+/* A connection for an accepted socket, which it owns from now on, in the protocol of these encoders; NULL when there is no memory. Not yet registered. */
+MUST_USE struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd,
+                                           const struct reply_encoder *const *encoders);
 
 /* Before it starts: it is to speak TLS. False when there is no memory. */
 MUST_USE bool connection_secure(struct connection *connection, struct tls_context *context);

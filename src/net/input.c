@@ -72,6 +72,16 @@ bool input_append_request(struct input **input, const bytes *argv, size_t argc)
     return is_done;
 }
 
+bool input_append_frame(struct input **input, const bytes *argv, size_t argc)
+{
+    size_t size = gibson_frame(argv, argc, NULL);
+    if (!input_reserve(input, size))
+        return false;
+    gibson_frame(argv, argc, (*input)->data + (*input)->len);
+    (*input)->len += size;
+    return true;
+}
+
 bool input_keep_progress(struct input *input, const struct resp_state *state, struct resp_args *args, size_t first,
                          const char *start)
 {

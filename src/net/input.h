@@ -3,7 +3,7 @@
 #ifndef LARDER_NET_INPUT_H
 #define LARDER_NET_INPUT_H
 
-#include "protocol/resp.h"
+#include "protocol/protocol.h"
 
 struct input {
     size_t len;
@@ -22,6 +22,9 @@ MUST_USE bool input_append(struct input **input, bytes data);
 
 /* Appends a request in the form of an array of bulk strings. */
 MUST_USE bool input_append_request(struct input **input, const bytes *argv, size_t argc);
+
+/* The same in the form of a Gibson frame. */
+MUST_USE bool input_append_frame(struct input **input, const bytes *argv, size_t argc);
 
 /* Keeps what was parsed of an unfinished request that begins at `start`: its state, and its arguments from `first` on,
    which are taken off `args`. The input's first byte is the request's. False when there is no memory. */

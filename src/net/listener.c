@@ -14,10 +14,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static void add(struct listener_set *set, int fd, enum listener_kind kind)
+static void add(struct listener_set *set, int fd, enum listener_kind kind, char *path)
 {
     assert(set->count < LISTENERS_MAX);
-    set->items[set->count++] = (struct listener){.fd = fd, .kind = kind};
+    set->items[set->count++] = (struct listener){.fd = fd, .kind = kind, .path = path};
 }
 
 /* A bound and listening socket for a resolved address; -1 with errno. */
@@ -85,7 +85,7 @@ static bool open_address(struct listener_set *set, enum listener_kind kind, cons
         return false;
     }
     *bound = port_of(fd);
-    add(set, fd, kind);
+    add(set, fd, kind, NULL);
     return true;
 }
 
@@ -93,7 +93,7 @@ bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const 
                        size_t address_count, int port, int backlog, int *bound, const struct log *log,
                        char error[LISTENER_ERROR_SIZE])
 {
-    assert(kind != LISTENER_UNIX);
+    assert(!listener_is_unix(kind));
     *bound = port;
     for (size_t i = 0; port != 0 && i < address_count; i++) {
         bool is_optional = addresses[i][0] == '-';
@@ -111,9 +111,10 @@ bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const 
     return true;
 }
 
-bool listener_open_unix(struct listener_set *set, const char *path, unsigned permissions, int backlog,
-                        char error[LISTENER_ERROR_SIZE])
+bool listener_open_unix(struct listener_set *set, enum listener_kind kind, const char *path, unsigned permissions,
+                        int backlog, char error[LISTENER_ERROR_SIZE])
 {
+    assert(listener_is_unix(kind));
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) {
         snprintf(error, LISTENER_ERROR_SIZE, "%.100s...: the path of a Unix socket has at most %zu bytes", path,
@@ -132,18 +133,18 @@ bool listener_open_unix(struct listener_set *set, const char *path, unsigned per
             close(fd);
         return false;
     }
-    set->unix_path = kept;
-    add(set, fd, LISTENER_UNIX);
+    add(set, fd, kind, kept);
     return true;
 }
 
 void listener_close_all(struct listener_set *set)
 {
-    for (size_t i = 0; i < set->count; i++)
+    for (size_t i = 0; i < set->count; i++) {
         close(set->items[i].fd);
-    if (set->unix_path != NULL)
-        unlink(set->unix_path);
-    mem_free(set->unix_path);
+        if (set->items[i].path != NULL)
+            unlink(set->items[i].path);
+        mem_free(set->items[i].path);
+    }
     *set = (struct listener_set){0};
 }
 
@@ -190,13 +191,13 @@ static void set_tcp_options(int fd, int keepalive_s)
 #endif
 }
 
-void listener_describe(struct session *session, int fd, bool is_unix, const char *unix_path, int keepalive_s)
+void listener_describe(const struct listener *listener, struct session *session, int fd, int keepalive_s)
 {
     session->fd = fd;
-    session->is_unix = is_unix;
-    if (is_unix) {
-        snprintf(session->address, sizeof(session->address), "%s:0", unix_path);
-        snprintf(session->local_address, sizeof(session->local_address), "%s:0", unix_path);
+    session->is_unix = listener_is_unix(listener->kind);
+    if (session->is_unix) {
+        snprintf(session->address, sizeof(session->address), "%s:0", listener->path);
+        snprintf(session->local_address, sizeof(session->local_address), "%s:0", listener->path);
         session->is_local = true;
         return;
     }

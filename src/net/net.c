@@ -18,7 +18,7 @@ enum {
 static_assert(LISTENER_ERROR_SIZE >= (int)TLS_ERROR_SIZE, "a reason of TLS fits");
 
 /* What `reopen` and `reload_tls` are called for. */
-static const char *const listening_parameters[] = {"port", "tls-port", "bind"};
+static const char *const listening_parameters[] = {"port", "tls-port", "gibson-port", "bind"};
 static const char *const tls_parameters[] = {
     "tls-cert-file",
     "tls-key-file",
@@ -45,6 +45,7 @@ static bool read_endpoints(struct config *config, struct endpoints *endpoints)
 {
     endpoints->port = (int)CFG_READ(config, port);
     endpoints->tls_port = (int)CFG_READ(config, tls_port);
+    endpoints->gibson_port = (int)CFG_READ(config, gibson_port);
     return cfg_copy_bind(config, &endpoints->bind);
 }
 
@@ -63,6 +64,18 @@ static bool binds_alike(const struct endpoints *a, const struct endpoints *b)
     return true;
 }
 
+static int port_for(const struct endpoints *endpoints, enum listener_kind kind)
+{
+    switch (kind) {
+    case LISTENER_TCP:
+        return endpoints->port;
+    case LISTENER_TLS:
+        return endpoints->tls_port;
+    default:
+        return endpoints->gibson_port;
+    }
+}
+
 /* Opens the listeners of one kind, and makes the port known. */
 static bool open_kind(struct net *net, enum listener_kind kind, struct endpoints *endpoints,
                       char error[LISTENER_ERROR_SIZE])
@@ -71,14 +84,16 @@ static bool open_kind(struct net *net, enum listener_kind kind, struct endpoints
     const char *addresses[CFG_BIND_MAX];
     for (size_t i = 0; i < endpoints->bind.count; i++)
         addresses[i] = endpoints->bind.at[i].at;
-    int port = kind == LISTENER_TLS ? endpoints->tls_port : endpoints->port;
+    int port = port_for(endpoints, kind);
     int backlog = (int)CFG_READ(engine->config, tcp_backlog);
     int bound = 0;
     if (!listener_open_tcp(&net->listeners, kind, addresses, endpoints->bind.count, port, backlog, &bound, &engine->log,
                            error))
         return false;
     bound = bound > 0 ? bound : 0;
-    atomic_store_explicit(kind == LISTENER_TLS ? &engine->tls_port : &engine->tcp_port, bound, memory_order_relaxed);
+    if (kind != LISTENER_GIBSON)
+        atomic_store_explicit(kind == LISTENER_TLS ? &engine->tls_port : &engine->tcp_port, bound,
+                              memory_order_relaxed);
     if (port == ANY_PORT) { /* CONFIG GET is to tell which */
         endpoints->port = bound;
         atomic_store_explicit(&engine->config->port, bound, memory_order_relaxed);
@@ -86,16 +101,17 @@ static bool open_kind(struct net *net, enum listener_kind kind, struct endpoints
     return true;
 }
 
-static bool open_unix(struct larder *engine, struct listener_set *set, char error[LISTENER_ERROR_SIZE])
+static bool open_unix(struct larder *engine, struct listener_set *set, enum listener_kind kind,
+                      struct cfg_text *parameter, char error[LISTENER_ERROR_SIZE])
 {
-    if (cfg_text_is_empty(engine->config, &engine->config->unixsocket))
+    if (cfg_text_is_empty(engine->config, parameter))
         return true;
-    char *path = cfg_duplicate_text(engine->config, &engine->config->unixsocket);
+    char *path = cfg_duplicate_text(engine->config, parameter);
     if (path == NULL) {
         snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
         return false;
     }
-    bool is_open = listener_open_unix(set, path, (unsigned)CFG_READ(engine->config, unixsocketperm),
+    bool is_open = listener_open_unix(set, kind, path, (unsigned)CFG_READ(engine->config, unixsocketperm),
                                       (int)CFG_READ(engine->config, tcp_backlog), error);
     mem_free(path);
     return is_open;
@@ -196,22 +212,21 @@ static bool move_listeners(struct net *net, struct endpoints *wanted)
     char reason[LISTENER_ERROR_SIZE];
     struct endpoints *present = &net->endpoints;
     bool has_moved = !binds_alike(present, wanted);
-    bool is_changed[] = {
-        [LISTENER_TCP] = has_moved || present->port != wanted->port,
-        [LISTENER_TLS] = has_moved || present->tls_port != wanted->tls_port,
-    };
-    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+    bool is_changed[LISTENER_PORTS];
+    for (enum listener_kind kind = LISTENER_TCP; kind < LISTENER_PORTS; kind++)
+        is_changed[kind] = has_moved || port_for(present, kind) != port_for(wanted, kind);
+    for (enum listener_kind kind = LISTENER_TCP; kind < LISTENER_PORTS; kind++)
         if (is_changed[kind])
             close_kind(net, kind);
     bool is_open = true;
-    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+    for (enum listener_kind kind = LISTENER_TCP; kind < LISTENER_PORTS; kind++)
         is_open = is_open && (!is_changed[kind] || open_kind(net, kind, wanted, reason));
     if (is_open)
         return true;
-    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+    for (enum listener_kind kind = LISTENER_TCP; kind < LISTENER_PORTS; kind++)
         if (is_changed[kind])
             close_kind(net, kind);
-    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+    for (enum listener_kind kind = LISTENER_TCP; kind < LISTENER_PORTS; kind++)
         if (is_changed[kind] && !open_kind(net, kind, present, reason))
             log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Could not listen on the former addresses again: %s",
                        reason);
@@ -259,10 +274,10 @@ static const char protected_text[] =
     "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n";
 
 /* Writes an error to a client that is not let in; whether it arrives is not waited for. With TLS, which would have to
-   shake hands for that, nothing is written. */
+   shake hands for that, nothing is written, nor to Gibson clients, whose protocol has no words for it. */
 static void turn_away(struct net *net, enum listener_kind kind, int fd, const char *text)
 {
-    if (kind != LISTENER_TLS) {
+    if (kind != LISTENER_TLS && !listener_is_for_gibson(kind)) {
         ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent;
     }
@@ -299,35 +314,36 @@ static struct worker *least_loaded(struct net *net)
 }
 
 /* A connection for a new client, as far as the thread that accepts it can prepare it; NULL when there is no memory. */
-static struct connection *prepare(struct net *net, enum listener_kind kind, int fd)
+static struct connection *prepare(struct net *net, const struct listener *listener, int fd)
 {
-    struct connection *connection = connection_new(net->engine, NULL, fd);
+    bool is_for_gibson = listener_is_for_gibson(listener->kind);
+    struct connection *connection =
+        connection_new(net->engine, NULL, fd, is_for_gibson ? gibson_encoders : resp_encoders);
     if (connection == NULL)
         return NULL;
-    assert(kind != LISTENER_TLS || net->tls != NULL);
-    if (kind == LISTENER_TLS && !connection_secure(connection, net->tls)) {
+    assert(listener->kind != LISTENER_TLS || net->tls != NULL);
+    if (listener->kind == LISTENER_TLS && !connection_secure(connection, net->tls)) {
         session_close(&connection->session);
         mem_free(connection);
         return NULL;
     }
-    listener_describe(&connection->session, fd, kind == LISTENER_UNIX, net->listeners.unix_path,
-                      (int)CFG_READ(net->engine->config, tcp_keepalive_s));
+    listener_describe(listener, &connection->session, fd, (int)CFG_READ(net->engine->config, tcp_keepalive_s));
     return connection;
 }
 
-static void let_in(struct net *net, int fd, enum listener_kind kind)
+static void let_in(struct net *net, int fd, const struct listener *listener)
 {
     struct worker *worker = least_loaded(net);
-    struct connection *connection = prepare(net, kind, fd);
+    struct connection *connection = prepare(net, listener, fd);
     if (connection == NULL) {
-        turn_away(net, kind, fd, "-ERR out of memory\r\n");
+        turn_away(net, listener->kind, fd, "-ERR out of memory\r\n");
         return;
     }
     if (must_protect(net, &connection->session)) {
-        if (kind != LISTENER_TLS) {
+        if (listener->kind != LISTENER_TLS) {
             session_close(&connection->session);
             mem_free(connection);
-            turn_away(net, kind, fd, protected_text);
+            turn_away(net, listener->kind, fd, protected_text);
             return;
         }
         connection->farewell = protected_text;
@@ -351,7 +367,7 @@ static void accept_waiting(struct net *net, const struct listener *listener)
         if (is_full(net))
             turn_away(net, listener->kind, fd, "-ERR max number of clients reached\r\n");
         else
-            let_in(net, fd, listener->kind);
+            let_in(net, fd, listener);
     }
 }
 
@@ -472,8 +488,14 @@ static bool open_all(struct net *net, bool any_port, struct net_failure *failure
     failure->port = endpoints->tls_port;
     if (!open_kind(net, LISTENER_TLS, endpoints, failure->reason))
         return false;
+    failure->at = NET_FAILED_GIBSON_PORT;
+    failure->port = endpoints->gibson_port;
+    if (!open_kind(net, LISTENER_GIBSON, endpoints, failure->reason))
+        return false;
     failure->at = NET_FAILED_OTHERWISE;
-    return open_unix(net->engine, &net->listeners, failure->reason);
+    struct config *config = net->engine->config;
+    return open_unix(net->engine, &net->listeners, LISTENER_UNIX, &config->unixsocket, failure->reason) &&
+           open_unix(net->engine, &net->listeners, LISTENER_GIBSON_UNIX, &config->gibson_unixsocket, failure->reason);
 }
 
 /* Everything between an empty structure and a network that serves. */

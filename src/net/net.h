@@ -10,6 +10,7 @@ struct endpoints {
     struct cfg_addresses bind;
     int port;     /* 0: none; -1: any, until it is open */
     int tls_port; /* 0: none */
+    int gibson_port; /* 0: none */
 };
 
 struct net {
@@ -31,7 +32,7 @@ struct net_options {
 
 /* Why serving did not begin. */
 struct net_failure {
-    enum { NET_FAILED_PORT, NET_FAILED_TLS_PORT, NET_FAILED_TLS, NET_FAILED_OTHERWISE } at;
+    enum { NET_FAILED_PORT, NET_FAILED_TLS_PORT, NET_FAILED_GIBSON_PORT, NET_FAILED_TLS, NET_FAILED_OTHERWISE } at;
     int port; /* that could not be bound; -1: any */
     char reason[LISTENER_ERROR_SIZE];
 };

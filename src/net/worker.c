@@ -127,8 +127,9 @@ static void parse(struct worker *worker, struct connection *connection, struct p
     for (;;) {
         char error[RESP_ERROR_SIZE];
         parsing->first_arg = worker->args.count;
-        enum resp_status status = resp_parse(parsing->state, parsing->at + parsing->consumed,
-                                             parsing->len - parsing->consumed, parsing->args, &limits, error);
+        enum resp_status status =
+            protocol_parse(&connection->session, parsing->state, parsing->at + parsing->consumed,
+                           parsing->len - parsing->consumed, parsing->args, &limits, error);
         if (status == RESP_MORE)
             return;
         if (status == RESP_BROKEN) {
@@ -207,9 +208,10 @@ static size_t read_some(struct worker *worker, struct connection *connection, ch
 }
 
 /* Room to read into: enough for the argument that is being received, but not all at once on a client's mere word. */
-static size_t wanted_room(const struct input *input)
+static size_t wanted_room(const struct connection *connection)
 {
-    size_t needed = resp_needed(&input->state, input->len);
+    const struct input *input = connection->input;
+    size_t needed = protocol_needed(&connection->session, &input->state, input->data, input->len);
     size_t missing = needed > input->len ? needed - input->len : 0;
     if (missing > LARGE_INPUT)
         return LARGE_INPUT;
@@ -218,7 +220,7 @@ static size_t wanted_room(const struct input *input)
 
 static void read_into_input(struct worker *worker, struct connection *connection)
 {
-    size_t room = wanted_room(connection->input);
+    size_t room = wanted_room(connection);
     if (!input_reserve(&connection->input, room)) {
         connection->is_broken = true;
         return;
@@ -262,7 +264,10 @@ static void hold_back(struct worker *worker, struct connection *connection, cons
         connection->is_held = true;
         list_append(&worker->held, &connection->in_waiting);
     }
-    connection->is_broken |= !input_append_request(&connection->held_input, request->argv, request->argc);
+    bool is_kept = session_speaks_gibson(&connection->session)
+                       ? input_append_frame(&connection->held_input, request->argv, request->argc)
+                       : input_append_request(&connection->held_input, request->argv, request->argc);
+    connection->is_broken |= !is_kept;
 }
 
 /* Asks for what requests further back in the queue will touch after their buckets. */
@@ -327,7 +332,7 @@ static void answer_refusal(struct connection *connection)
 {
     struct session *session = &connection->session;
     if (!session->close_after_reply) {
-        resp_refuse(session, connection->refusal);
+        protocol_refuse(session, connection->refusal);
         session->close_after_reply = true;
     }
     mem_free(connection->refusal);

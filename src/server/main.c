@@ -193,6 +193,9 @@ static void log_failure(const struct log *log, const struct net_failure *failure
     case NET_FAILED_TLS_PORT:
         log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tls), aborting.", failure->port);
         break;
+    case NET_FAILED_GIBSON_PORT:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (gibson), aborting.", failure->port);
+        break;
     case NET_FAILED_TLS:
         log_printf(log, LOG_WARNING_LEVEL, "Failed to configure TLS. Check logs for more info.");
         break;
