@@ -75,17 +75,22 @@ static const struct command *find(const char *word)
     return NULL;
 }
 
+struct word {
+    const char *at;
+    int len;
+};
+
 /* The arguments of a command; `number` belongs to the forms that have one. */
 struct arguments {
-    const char *words[MOST_ARGUMENTS];
+    struct word words[MOST_ARGUMENTS];
     int number;
 };
 
-static bool parse_number(const char *word, int *number)
+static bool parse_number(struct word word, int *number)
 {
     char *end;
     errno = 0;
-    long value = strtol(word, &end, 10);
+    long value = strtol(word.at, &end, 10);
     *number = (int)value;
     return *end == '\0' && errno == 0 && value >= INT_MIN && value <= INT_MAX;
 }
@@ -93,12 +98,14 @@ static bool parse_number(const char *word, int *number)
 /* Takes exactly the words that the command's form has from the rest of the line. */
 static bool parse_arguments(const struct command *command, char *rest, struct arguments *arguments)
 {
+    *arguments = (struct arguments){.words = {{"", 0}, {"", 0}, {"", 0}}};
     char *position = rest;
     int count = 0;
     for (char *word; (word = strtok_r(NULL, blanks, &position)) != NULL; count++) {
-        if (count == arguments_of[command->form] || strlen(word) > LONGEST_WORD)
+        size_t len = strlen(word);
+        if (count == arguments_of[command->form] || len > LONGEST_WORD)
             return false;
-        arguments->words[count] = word;
+        arguments->words[count] = (struct word){word, (int)len};
     }
     if (count != arguments_of[command->form])
         return false;
@@ -111,21 +118,18 @@ static bool parse_arguments(const struct command *command, char *rest, struct ar
 
 static int call(const struct command *command, gbClient *client, const struct arguments *arguments)
 {
-    const char *const *words = arguments->words;
-    int lengths[MOST_ARGUMENTS];
-    for (int i = 0; i < arguments_of[command->form]; i++)
-        lengths[i] = (int)strlen(words[i]);
+    const struct word *words = arguments->words;
     switch (command->form) {
     case FORM_NONE:
         return command->none(client);
     case FORM_KEY:
-        return command->key(client, words[0], lengths[0]);
+        return command->key(client, words[0].at, words[0].len);
     case FORM_KEY_NUMBER:
-        return command->key_number(client, words[0], lengths[0], arguments->number);
+        return command->key_number(client, words[0].at, words[0].len, arguments->number);
     case FORM_KEY_WORD:
-        return command->key_word(client, words[0], lengths[0], words[1], lengths[1]);
+        return command->key_word(client, words[0].at, words[0].len, words[1].at, words[1].len);
     case FORM_SET:
-        return command->set(client, words[1], lengths[1], words[2], lengths[2], arguments->number);
+        return command->set(client, words[1].at, words[1].len, words[2].at, words[2].len, arguments->number);
     }
     return -1;
 }
@@ -142,7 +146,7 @@ void commands_run(const struct server *server, char *line)
     char *rest;
     const char *name = strtok_r(line, blanks, &rest);
     const struct command *command = name != NULL ? find(name) : NULL;
-    struct arguments arguments = {.words = {"", "", ""}};
+    struct arguments arguments;
     if (command == NULL) {
         puts("? Unknown command");
         return;

@@ -95,7 +95,7 @@ def take_token(payload, max_size):
     A habit of the original: after `max_size` bytes a token is cut and the next byte dropped, as if it were the
     separator.
     """
-    space = payload.find(b" ", 0, max_size + 1)
+    space = payload.find(b" ", 0, max_size)
     end = space if space >= 0 else min(len(payload), max_size)
     if end == 0:
         raise Refused(Code.ERR)
