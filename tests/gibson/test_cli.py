@@ -2,17 +2,21 @@
 
 import os
 import pty
+import select
 import socket
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
 
 from support.server import SANITIZED, free_port, larder_binary
+from support.waiting import wait_until
 
 from .peer import Program
 
 WAIT_S = 100 if SANITIZED else 20
+LOCAL_MODES = 3  # of what tcgetattr returns
 SYNTAXES = """\
   SET <ttl> <key> <value>
   TTL <key> <ttl>
@@ -229,10 +233,15 @@ def test_help_is_a_success(cli):
 # --- at a terminal ---
 
 
+def has_line_editor(cli):
+    return b"libedit" in Path(cli).read_bytes()
+
+
 class Terminal:
     """The command line with somebody who types."""
 
     def __init__(self, cli, *flags, home):
+        self.is_edited = has_line_editor(cli)
         self.fd, terminal = pty.openpty()
         environment = {**os.environ, "HOME": str(home), "TERM": "dumb"}
         self.process = subprocess.Popen(
@@ -244,12 +253,16 @@ class Terminal:
     def expect(self, text):
         """Reads until the text is there, and forgets what was before."""
         while text.encode() not in self.output:
+            assert select.select([self.fd], [], [], WAIT_S)[0], self.output
             part = os.read(self.fd, 4096)
             assert part, self.output
             self.output += part
         self.output = self.output.split(text.encode(), 1)[1]
 
     def type(self, text):
+        """Types once the editor, if there is one, has the terminal: what comes earlier means something else."""
+        if self.is_edited:
+            wait_until(lambda: not termios.tcgetattr(self.fd)[LOCAL_MODES] & termios.ICANON, what="the line editor")
         os.write(self.fd, text.encode())
 
     def close(self):
@@ -299,7 +312,7 @@ def test_the_end_of_the_input_ends_it_at_a_terminal_too(open_terminal, server):
 @pytest.fixture
 def line_editor(cli):
     """Skips what is only so if there was a line editor to build with."""
-    if b"libedit" not in Path(cli).read_bytes():
+    if not has_line_editor(cli):
         pytest.skip("built without a line editor")
 
 
