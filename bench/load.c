@@ -17,6 +17,7 @@
 #endif
 #include "load_noise.h"
 #include "load_options.h"
+#include "load_tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,13 +77,14 @@ struct histogram {
 /* A connection. Invariant: answered <= batch, and the bytes of out stay as sent until the last reply to them is in. */
 struct conn {
     int fd;
-    bool is_write_blocked; /* registered for EPOLLOUT: the kernel took only a part of out */
-    unsigned batch;        /* requests in out that await their replies; 0: resting */
-    unsigned answered;     /* of them */
-    uint64_t since_ns;     /* what latency is counted from */
-    size_t sent;           /* bytes of the batch that the kernel has taken */
-    char *out;             /* pipeline requests */
-    char *rest;            /* beginning of a reply whose end has not come yet */
+    struct tls_client *tls; /* NULL: plain */
+    bool is_write_blocked;  /* registered for EPOLLOUT: the kernel took only a part of out */
+    unsigned batch;         /* requests in out that await their replies; 0: resting */
+    unsigned answered;      /* of them */
+    uint64_t since_ns;      /* what latency is counted from */
+    size_t sent;            /* bytes of the batch that the kernel has taken */
+    char *out;              /* pipeline requests */
+    char *rest;             /* beginning of a reply whose end has not come yet */
     size_t rest_len;
 };
 
@@ -393,6 +395,17 @@ static void connect_all(const struct options *options, int *fds, uint64_t count)
         freeaddrinfo(address);
 }
 
+/* As send and recv, through TLS where the connection has it. */
+static ssize_t conn_send(int fd, struct tls_client *tls, const char *from, size_t len)
+{
+    return tls ? tls_send(tls, from, len) : send(fd, from, len, MSG_NOSIGNAL);
+}
+
+static ssize_t conn_receive(int fd, struct tls_client *tls, char *to, size_t room)
+{
+    return tls ? tls_receive(tls, to, room) : recv(fd, to, room, 0);
+}
+
 /* Makes room for that many descriptors beside the few that every program has. */
 static void allow_descriptors(uint64_t count)
 {
@@ -419,6 +432,7 @@ static void open_conns(struct load *load)
     for (uint64_t i = 0; i < options->connections; i++) {
         struct conn *conn = &load->conns[i];
         conn->fd = fds[i];
+        conn->tls = options->uses_tls ? tls_connect(conn->fd) : NULL;
         conn->rest = allocate(1, load->reply_bytes_max);
         conn->out = allocate(options->pipeline, load->shape.len);
         for (uint64_t j = 0; j < options->pipeline; j++)
@@ -447,7 +461,7 @@ static void send_batch(struct load *load, struct conn *conn)
 {
     size_t len = conn->batch * load->shape.len;
     while (conn->sent < len) {
-        ssize_t took = send(conn->fd, conn->out + conn->sent, len - conn->sent, MSG_NOSIGNAL);
+        ssize_t took = conn_send(conn->fd, conn->tls, conn->out + conn->sent, len - conn->sent);
         if (took >= 0)
             conn->sent += (size_t)took;
         else if (errno == EAGAIN)
@@ -599,7 +613,7 @@ static void count_reply(struct load *load, struct conn *conn, uint64_t now)
 static void receive(struct load *load, struct conn *conn)
 {
     memcpy(load->buffer, conn->rest, conn->rest_len);
-    ssize_t got = recv(conn->fd, load->buffer + conn->rest_len, READ_BYTES, 0);
+    ssize_t got = conn_receive(conn->fd, conn->tls, load->buffer + conn->rest_len, READ_BYTES);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got < 0)
@@ -667,7 +681,9 @@ static void handle_event(struct load *load, const struct epoll_event *event)
         send_batch(load, conn);
     if (!(event->events & ~(uint32_t)EPOLLOUT))
         return;
-    receive(load, conn);
+    do {
+        receive(load, conn);
+    } while (conn->tls && tls_has_more(conn->tls));
     if (conn->batch == 0 || conn->answered < conn->batch)
         return;
     conn->batch = conn->answered = 0;
@@ -800,10 +816,11 @@ static int hold_idle(const struct options *options)
     for (uint64_t i = 0; i < options->idle; i++) {
         char reply[LINE_BYTES_MAX];
         size_t len = 0;
-        if (send(fds[i], ping, strlen(ping), MSG_NOSIGNAL) != (ssize_t)strlen(ping))
+        struct tls_client *tls = options->uses_tls ? tls_connect(fds[i]) : NULL;
+        if (conn_send(fds[i], tls, ping, strlen(ping)) != (ssize_t)strlen(ping))
             die("cannot send: %s", strerror(errno));
         while (len < sizeof reply && !memchr(reply, '\n', len)) {
-            ssize_t got = recv(fds[i], reply + len, sizeof reply - len, 0);
+            ssize_t got = conn_receive(fds[i], tls, reply + len, sizeof reply - len);
             if (got <= 0)
                 die("connection %" PRIu64 " of %" PRIu64 " got no reply", i + 1, options->idle);
             len += (size_t)got;

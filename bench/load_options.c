@@ -46,6 +46,7 @@ static const struct option_rule rules[] = {
     {"host", OPTION_TEXT, FIELD(host), 0, 0, NULL, "server's name or address (127.0.0.1)"},
     {"port", OPTION_COUNT, FIELD(port), 1, PORT_MAX, NULL, "server's TCP port (6379)"},
     {"unix", OPTION_TEXT, FIELD(unix_path), 0, 0, NULL, "server's Unix socket, instead of TCP"},
+    {"tls", OPTION_FLAG, FIELD(uses_tls), 0, 0, NULL, "TLS 1.3 with AES-256-GCM; any certificate will do"},
     {"connections", OPTION_COUNT, FIELD(connections), 1, CONNECTIONS_MAX, NULL, "connections kept busy (50)"},
     {"pipeline", OPTION_COUNT, FIELD(pipeline), 1, PIPELINE_MAX, NULL, "requests written at once on a connection (1)"},
     {"requests", OPTION_COUNT, FIELD(requests), 1, UINT64_MAX / 2, NULL, "stop after so many requests (100000)"},

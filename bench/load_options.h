@@ -36,7 +36,8 @@ struct options {
     uint64_t idle;         /* hold this many connections and do nothing */
     unsigned command;      /* enum command */
     unsigned distribution; /* enum distribution */
-    bool populates;        /* every key once; parse_options sets the fields above accordingly */
+    bool uses_tls;
+    bool populates; /* every key once; parse_options sets the fields above accordingly */
 };
 
 /* Ends the program with the text on stderr and exit code 1, as every failure of the generator does. */

@@ -28,6 +28,8 @@ def parse_arguments():
     parser.add_argument("--larder", default=str(BUILD / "larder-server"), metavar="PATH")
     parser.add_argument("--redis", default="redis-server", metavar="PATH")
     parser.add_argument("--load", default=str(BUILD / "bench" / "load"), metavar="PATH", help="the load generator")
+    parser.add_argument("--fanout", default=str(BUILD / "bench" / "fanout"), metavar="PATH",
+                        help="the program that publishes to many subscribers")
     parser.add_argument("--inprocess", default=str(BUILD / "bench" / "inprocess"), metavar="PATH",
                         help="the program that measures calls without a socket")
     parser.add_argument("--only", action="append", default=[], metavar="NAME[,NAME]",
@@ -77,6 +79,7 @@ def make_settings(arguments, results):
     return scenarios.Settings(
         larder=find_program(arguments.larder, "Larder server"), redis=find_program(arguments.redis, "redis-server"),
         load=find_program(arguments.load, "load generator"),
+        fanout=str(pathlib.Path(arguments.fanout).absolute()),
         inprocess=str(pathlib.Path(arguments.inprocess).absolute()),
         server_core=server_core, load_core=load_core, rounds=arguments.rounds or (2 if quick else 5),
         long_rounds=1 if quick else 3, seconds=arguments.seconds or (0.4 if quick else 1.5),

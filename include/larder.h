@@ -115,6 +115,23 @@ LARDER_API void larder_reply_free(larder_reply *reply); /* NULL is allowed */
 LARDER_API const char *larder_command_resp(larder_session *session, size_t argc, const char *const *argv,
                                            const size_t *lens, size_t *len);
 
+/* ---- Messages ----
+
+   A session may SUBSCRIBE as a client may, and then goes on running commands. Its messages wait until they are asked
+   for here and are never mixed with replies. A command that answers several times, once for each channel that it names,
+   is answered with the last: SUBSCRIBE a b with {"subscribe", "b", 2}. Messages that came before UNSUBSCRIBE can still
+   be asked for after it. */
+
+/* The oldest message, or invalidation of cached keys, that waits: a LARDER_PUSH, as {"message", channel, payload}
+   (LARDER_ARRAY after HELLO 2). NULL when none waits; one for which memory has run out is lost. A session that leaves
+   more unread than `client-output-buffer-limit pubsub` allows (32 MB) loses what waits and all its subscriptions, and
+   is told so once by a LARDER_ERROR that begins with LOST. Free it with larder_reply_free. */
+LARDER_API larder_reply *larder_session_push(larder_session *session);
+/* Has `wake` called whenever something begins to wait, at once if something waits already; NULL: no more. It is called
+   on the thread that publishes, while that holds locks, so it must do no more than wake somebody who then asks: it must
+   not call Larder. When this returns, the former one is not being called any more. */
+LARDER_API void larder_session_on_push(larder_session *session, void (*wake)(void *context), void *context);
+
 /* ---- Connections in memory ---- */
 
 /* A client connection whose two directions are function calls instead of a socket, so that a whole client library can

@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from support.certificates import need_tls, remove_certificates  # noqa: E402
 from support.server import SANITIZED, Server, larder_binary, reference_binary  # noqa: E402
 
 
@@ -37,7 +38,14 @@ def pytest_configure(config):
         config.option.seed = random.SystemRandom().randrange(1 << 32)
     config.addinivalue_line("markers", "larder_only(reason): holds for Larder, not for redis-server 7.0 standing in")
     config.addinivalue_line("markers", "embedded: the integration test runs against the embedded engine, too")
+    config.addinivalue_line("markers", "over_tls: the integration test runs over TLS, too")
+    config.addinivalue_line("markers", "plain_only: is about bare sockets, so not run over TLS")
+    config.addinivalue_line("markers", "needs_tls: is about TLS, so skipped where the server was built without")
     config.addinivalue_line("markers", "needs_sockets: is about sockets, so not run against the embedded engine")
+
+
+def pytest_unconfigure(config):
+    remove_certificates()
 
 
 def pytest_sessionstart(session):
@@ -84,6 +92,12 @@ def _skip_larder_only(request):
     marker = request.node.get_closest_marker("larder_only")
     if marker and not request.getfixturevalue("is_larder"):
         pytest.skip(f"redis-server stands in for Larder: {marker.args[0]}")
+
+
+@pytest.fixture(autouse=True)
+def _skip_without_tls(request, binary):
+    if request.node.get_closest_marker("needs_tls"):
+        need_tls(binary)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -53,6 +53,12 @@ def resident_bytes(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Connection:
     """A minimal RESP2 client for the few commands that the harness itself needs."""
 
@@ -74,28 +80,58 @@ class Connection:
         self.file.close()
         self.socket.close()
 
-    def command(self, *words):
-        """Sends a command whose reply is one line; returns a text or an integer."""
+    @staticmethod
+    def _encode(words):
         encoded = [str(word).encode() for word in words]
-        parts = [b"*%d\r\n" % len(encoded)] + [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
-        self.socket.sendall(b"".join(parts))
+        return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+    def _reply(self):
         line = self.file.readline().decode().rstrip("\r\n")
-        if line.startswith(":"):
-            return int(line[1:])
-        if line.startswith("+"):
-            return line[1:]
-        raise BenchError(f"{' '.join(map(str, words))} was answered: {line or 'nothing'}")
+        kind, rest = line[:1], line[1:]
+        if kind == ":":
+            return int(rest)
+        if kind == "+":
+            return rest
+        if kind == "$":
+            return None if rest == "-1" else self.file.read(int(rest) + 2)[:-2]
+        if kind == "*":
+            return [self._reply() for _ in range(int(rest))]
+        raise BenchError(f"a command was answered: {line or 'nothing'}")
+
+    def command(self, *words):
+        """Sends a command and returns its reply."""
+        self.socket.sendall(self._encode(words))
+        return self._reply()
+
+    def pipeline(self, commands):
+        """Sends commands at once and returns their replies."""
+        self.socket.sendall(b"".join(self._encode(words) for words in commands))
+        return [self._reply() for _ in commands]
+
+
+def make_certificate(folder):
+    """Writes a key and a certificate for it into the folder; returns the options that make a server use them."""
+    certificate, key = pathlib.Path(folder, "server.crt"), pathlib.Path(folder, "server.key")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+               "-subj", "/CN=bench", "-days", "2", "-keyout", str(key), "-out", str(certificate)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchError(f"cannot make a certificate: {error}") from error
+    return ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
 
 
 class Server:
     """A server process under test; use it with `with`."""
 
-    def __init__(self, name, program, cores, options=(), uses_unix_socket=False):
+    def __init__(self, name, program, cores, options=(), uses_unix_socket=False, tls_options=()):
         self.name = name
         self.program = program
         self.cores = cores
         self.options = list(options)
         self.uses_unix_socket = uses_unix_socket
+        self.tls_options = list(tls_options)  # not empty: the generator comes over TLS
+        self.tls_port = None
         self.process = None
         self.folder = None
         self.address = None  # (host, port) or the path of a Unix socket
@@ -131,6 +167,8 @@ class Server:
 
     def generator_address(self):
         """The options that lead the load generator here."""
+        if self.tls_options:
+            return ["--host", "127.0.0.1", "--port", str(self.tls_port), "--tls"]
         if self.uses_unix_socket:
             return ["--unix", self.address]
         return ["--host", self.address[0], "--port", str(self.address[1])]
@@ -144,10 +182,11 @@ class Server:
             self.address = os.path.join(self.folder.name, "socket")
             port, extra = 0, ["--unixsocket", self.address]
         else:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.address = probe.getsockname()
+            self.address = ("127.0.0.1", free_port())
             port, extra = self.address[1], []
+        if self.tls_options:
+            self.tls_port = free_port()
+            extra += ["--tls-port", str(self.tls_port), *self.tls_options]
         command = ["taskset", "-c", self.cores, self.program, "--save", "", "--appendonly", "no",
                    "--bind", "127.0.0.1", "--port", str(port), *extra, *self.options]
         with open(os.path.join(self.folder.name, "log"), "wb") as log:

@@ -12,9 +12,11 @@ import json
 import pathlib
 import statistics
 import subprocess
+import tempfile
 import time
 
-from . import processes
+from . import machine, processes
+from .prefix import prefix
 from .processes import BenchError, Generator, Server
 from .results import Latencies, Row
 
@@ -31,6 +33,7 @@ class Settings:
     redis: str
     load: str
     inprocess: str
+    fanout: str
     server_core: int
     load_core: int
     rounds: int              # of the loads
@@ -50,13 +53,13 @@ class Bench:
         self.generator = Generator(settings.load, str(settings.load_core))
         self.both_cores = f"{settings.server_core},{settings.load_core}"
 
-    def larder(self, *options, threads=1, cores=None):
+    def larder(self, *options, threads=1, cores=None, tls_options=()):
         return Server("Larder", self.settings.larder, cores or str(self.settings.server_core),
-                      ["--threads", str(threads), *options], self.settings.uses_unix_socket)
+                      ["--threads", str(threads), *options], self.settings.uses_unix_socket, tls_options)
 
-    def redis(self, *options):
-        return Server("Redis", self.settings.redis, str(self.settings.server_core), options,
-                      self.settings.uses_unix_socket)
+    def redis(self, *options, cores=None, tls_options=()):
+        return Server("Redis", self.settings.redis, cores or str(self.settings.server_core), options,
+                      self.settings.uses_unix_socket, tls_options)
 
     def in_turn(self, rounds, *measures):
         """Calls each measure once a round, the order turning; returns each one's results in a list of its own."""
@@ -160,6 +163,28 @@ def others(bench):
         bench.add_load("others", what, *found)
 
 
+def tls(bench):
+    """GET over TLS 1.3, the same certificate and cipher for both, and what an idle connection costs."""
+    if "tls=none" in (machine.first_line(bench.settings.larder, "--version") or ""):
+        bench.results.notes.append("TLS was not measured: Larder was built without it.")
+        return
+    budgets = {1: 1.00, 16: None}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        options = processes.make_certificate(folder)
+
+        def make_larder(*more):
+            return bench.larder(*more, tls_options=options)
+
+        def make_redis(*more):
+            return bench.redis(*more, tls_options=options)
+
+        loads = {f"TLS GET, {pipeline_name(pipeline)}": closed_loop(bench, "get", pipeline) for pipeline in budgets}
+        compared = bench.compare(bench.settings.rounds, make_larder, make_redis, loads)
+        for (what, found), budget in zip(compared.items(), budgets.values()):
+            bench.add_load("tls", what, *found, budget=budget)
+        hold_idle(bench, "tls", "idle TLS connections", 1_000, make_larder, make_redis)
+
+
 def memory(bench):
     """A million keys of 22 bytes with values of 64: resident bytes a key, and the longest wait while writing them."""
     def fill(make_server):
@@ -191,21 +216,23 @@ def memory(bench):
     add("filling 1M keys: p99.99 with the machine's noise", "ms", "p99.99_ms")
 
 
-def idle(bench):
-    """Ten thousand connections that have sent one PING: resident bytes of the server for each."""
-    count = 10_000
-
+def hold_idle(bench, scenario, what, count, make_larder, make_redis, budget=None):
+    """Adds the row of connections that have sent one PING: resident bytes of the server for each."""
     def hold(make_server):
         with make_server("--maxclients", str(count + 100)) as server:
-            bench.progress(f"{count:,} idle connections to {server.name}")
+            bench.progress(f"{count:,} {what} to {server.name}")
             fresh = processes.settled_resident_bytes(server, 0.3, 3)
             with bench.generator.hold_idle(server, count):
                 # Redis takes some seconds to give back the buffers of connections that have become idle.
                 return (processes.settled_resident_bytes(server, 3, 20) - fresh) / count
 
-    found = bench.in_turn(1, lambda: hold(bench.larder), lambda: hold(bench.redis))
-    bench.results.rows.append(Row("idle", f"{count:,} idle connections: resident bytes each", "bytes", *found,
-                                  budget=1024))
+    found = bench.in_turn(1, lambda: hold(make_larder), lambda: hold(make_redis))
+    bench.results.rows.append(Row(scenario, f"{count:,} {what}: resident bytes each", "bytes", *found, budget=budget))
+
+
+def idle(bench):
+    """Ten thousand connections that have sent one PING."""
+    hold_idle(bench, "idle", "idle connections", 10_000, bench.larder, bench.redis, budget=1024)
 
 
 def threads(bench):
@@ -248,6 +275,72 @@ def inprocess(bench):
         ("set_uncached_ns", "SET from C, 100,000 keys", None),
     ):
         bench.results.rows.append(Row("inprocess", what, "ns", [one[name] for one in found], [], budget=budget))
+
+
+class Fanout:
+    """One publisher and many subscribers of one channel, by bench/fanout.c."""
+
+    SUBSCRIBERS = 1000
+
+    def __init__(self, bench, what, window, cores):
+        self.bench = bench
+        self.what = what
+        self.window = window
+        self.generator = Generator(bench.settings.fanout, cores)
+
+    def measure(self, server):
+        """A round on a fresh server; its CPU time counts from when all have subscribed."""
+        options = ("--subscribers", self.SUBSCRIBERS, "--window", self.window, "--size", 100, "--wait", 1,
+                   "--seconds", self.bench.settings.seconds)
+        process = self.generator.start(server, *options)
+        if process.stdout.readline().strip() != "ready":
+            self.generator.result(server, process)
+        queue_before, cpu_before = processes.run_queue_ns(server.pid), processes.cpu_ns(server.pid)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        report = self.generator.result(server, process)
+        cpu, queue_after = processes.cpu_ns(server.pid) - cpu_before, processes.run_queue_ns(server.pid)
+        found = {
+            "what": self.what, "server": server.name, **report,
+            "cpu_ns_per_delivery": cpu / report["deliveries"],
+            "server_busy": cpu / 1e9 / report["seconds"],
+            "server_waited_for_core": None if queue_before is None else (queue_after - queue_before) / 1e9
+                                      / report["seconds"],
+            "generator_busy": report["generator_cpu_seconds"] / report["seconds"],
+        }
+        self.bench.results.measurements.append(found)
+        return found
+
+    def compare(self, make_larder, make_redis):
+        def measure_one(make_server):
+            with make_server() as server:
+                self.bench.progress(f"{self.what}: {server.name}")
+                return self.measure(server)
+
+        found = self.bench.in_turn(self.bench.settings.rounds, lambda: measure_one(make_larder),
+                                   lambda: measure_one(make_redis))
+
+        def add(what, unit, pick):
+            self.bench.results.rows.append(Row("pubsub", f"{self.what}: {what}", unit,
+                                               *([pick(one) for one in side] for side in found)))
+
+        add("CPU per delivery", "ns", lambda one: one["cpu_ns_per_delivery"])
+        add("deliveries", "/s", lambda one: one["deliveries_per_second"])
+        add("median until the last has it", "us", lambda one: one["last_arrival_us"]["p50"])
+
+
+def pubsub(bench):
+    """One publisher, a thousand subscribers: on one core, and with a thread on every core that the load leaves free."""
+    if not pathlib.Path(bench.settings.fanout).exists():
+        bench.results.notes.append("Publishing was not measured: bench/fanout is not built.")
+        return
+    for window in (1, 16):
+        ahead = "one message at a time" if window == 1 else f"{window} messages at a time"
+        Fanout(bench, f"1,000 subscribers, {ahead}", window, str(bench.settings.load_core)).compare(
+            bench.larder, bench.redis)
+    Fanout(bench, "two threads and load on two cores, 1,000 subscribers, 16 messages at a time", 16,
+           bench.both_cores).compare(lambda: bench.larder(threads=2, cores=bench.both_cores),
+                                     lambda: bench.redis(cores=bench.both_cores))
 
 
 class ExpiryRun:
@@ -335,4 +428,4 @@ def expiry(bench):
 
 
 SCENARIOS = {scenario.__name__: scenario
-             for scenario in (requests, others, memory, idle, threads, inprocess, expiry)}
+             for scenario in (requests, others, tls, memory, idle, threads, inprocess, pubsub, expiry, prefix)}

@@ -2,7 +2,6 @@
 #include "api/instance.h"
 
 #include "base/mem.h"
-#include "engine/transaction.h"
 #include "net/input.h"
 
 #include <stdio.h>
@@ -102,14 +101,21 @@ static void run_all(larder_connection *self)
 /* Closes what was killed or is shut out, and goes on with what was held back. */
 static void catch_up(larder_connection *self)
 {
-    if (atomic_load_explicit(&self->session.must_close, memory_order_relaxed)) {
+    struct session *session = &self->session;
+    self->is_closed |= !instance_is_free(instance_of(session->engine));
+    if (atomic_load_explicit(&session->must_close, memory_order_relaxed)) {
         self->is_closed = true;
-        out_clear(&self->session.out);
-    } else if (self->session.modes & MODE_LISTENS)
-        inbox_drain(&self->session, OUTPUT_STEP);
-    self->is_closed |= !instance_is_free(instance_of(self->session.engine));
+        out_clear(&session->out);
+    }
+    if (self->is_closed) {
+        pubsub_unsubscribe_all(session);
+        inbox_clear(&session->inbox);
+    } else if (session->modes & MODES_LISTENING) {
+        inbox_drain(session, OUTPUT_STEP);
+        atomic_store_explicit(&session->out_bytes, session->out.owned_bytes, memory_order_relaxed);
+    }
     executor_tick(&self->executor);
-    if (self->is_held && !self->is_closed && !engine_is_paused(self->session.engine, self->executor.now_ms))
+    if (self->is_held && !self->is_closed && !engine_is_paused(session->engine, self->executor.now_ms))
         run_all(self);
 }
 
@@ -128,7 +134,7 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
     }
     if (!self->is_held)
         run_all(self);
-    if (input_bytes(self->input) + transaction_bytes(&self->session) >
+    if (input_bytes(self->input) + atomic_load_explicit(&self->session.multi_bytes, memory_order_relaxed) >
         (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))
         self->is_closed = true;
     return 0;

@@ -153,11 +153,10 @@ static struct net *start(struct instance *instance, const larder_serve_options *
     size_t workers =
         options->workers > 0 && options->workers < instance->threads ? options->workers : instance->threads;
     struct net_options net_options = {.workers = workers, .any_port = options->port == 0};
-    char reason[LISTENER_ERROR_SIZE];
-    int failed_port;
-    struct net *net = net_start(&instance->engine, &net_options, &failed_port, reason);
+    struct net_failure failure;
+    struct net *net = net_start(&instance->engine, &net_options, &failure);
     if (net == NULL)
-        say(error, error_size, reason);
+        say(error, error_size, failure.reason);
     return net;
 }
 

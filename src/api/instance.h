@@ -34,7 +34,7 @@ static inline bool instance_is_free(struct instance *instance)
     return instance->engine.keyspace.is_locking || !atomic_load_explicit(&instance->is_served, memory_order_acquire);
 }
 
-/* Builds a tree from a complete reply in RESP2 or RESP3; NULL when there is no memory. */
+/* Builds a tree from a complete reply in RESP2 or RESP3, of several the last; NULL when there is no memory. */
 larder_reply *tree_build(bytes resp);
 
 /* All of an output chain as one piece: where it is, if it is in one piece already, else copied into *buffer, which is

@@ -13,14 +13,22 @@ struct larder_session {
     struct out_pool pool;
     char *flat; /* a reply that was not in one piece */
     size_t flat_capacity;
+    struct lock wake_lock;
+    void (*wake)(void *context); /* wake_lock; NULL: none */
+    void *wake_context;          /* wake_lock */
 };
 
-static void ignore_interrupt(struct session *session)
+/* Something came into the inbox, or so much that nothing more is taken (must_close; CLIENT KILL means clients only). */
+static void wake_program(struct session *session)
 {
-    (void)session; /* nobody tells a session of the program's own to close: CLIENT KILL means clients */
+    larder_session *self = CONTAINER_OF(session, larder_session, session);
+    lock_take(&self->wake_lock);
+    if (self->wake != NULL)
+        self->wake(self->wake_context);
+    lock_give(&self->wake_lock);
 }
 
-static const struct transport in_process_transport = {.interrupt = ignore_interrupt, .is_network = false};
+static const struct transport in_process_transport = {.interrupt = wake_program, .keeps_inbox = true};
 
 larder_session *larder_session_open(larder *engine)
 {
@@ -33,6 +41,7 @@ larder_session *larder_session_open(larder *engine)
         mem_free(self);
         return NULL;
     }
+    lock_init(&self->wake_lock);
     session_open(&self->session, engine, &in_process_transport, resp_encoders, &self->pool);
     self->session.executor = &self->executor;
     self->session.is_authenticated = true;
@@ -46,6 +55,7 @@ void larder_session_close(larder_session *self)
     if (self == NULL)
         return;
     session_close(&self->session);
+    lock_free(&self->wake_lock);
     executor_free(&self->executor);
     out_pool_free(&self->pool);
     mem_free(self->flat);
@@ -139,4 +149,42 @@ larder_reply *larder_command(larder_session *self, const char *name, ...)
     larder_reply *reply = larder_command_argv(self, argc, words, NULL);
     mem_free(owned);
     return reply;
+}
+
+/* ---- Messages ---- */
+
+void larder_session_on_push(larder_session *self, void (*wake)(void *context), void *context)
+{
+    lock_take(&self->wake_lock);
+    self->wake = wake;
+    self->wake_context = context;
+    lock_give(&self->wake_lock);
+    if (wake != NULL && !inbox_is_empty(&self->session.inbox))
+        wake(context);
+}
+
+/* The program let too much pile up: where a client would be disconnected, a session loses its subscriptions. */
+static void give_up_listening(struct session *session)
+{
+    pubsub_unsubscribe_all(session);
+    inbox_clear(&session->inbox);
+    session->modes &= ~(unsigned)MODE_LEAVES;
+    atomic_store_explicit(&session->must_close, false, memory_order_relaxed);
+}
+
+larder_reply *larder_session_push(larder_session *self)
+{
+    struct session *session = &self->session;
+    if (!instance_is_free(instance_of(session->engine)))
+        return NULL;
+    out_rewind(&session->out);
+    if (atomic_load_explicit(&session->must_close, memory_order_relaxed)) {
+        give_up_listening(session);
+        session->encoders[3]->error(&session->out, BYTES("LOST messages were left unread for too long: all "
+                                                         "subscriptions have ended"));
+    } else if (!inbox_put_one(session)) {
+        return NULL;
+    }
+    bytes resp = session->out.failed ? (bytes){NULL, 0} : out_flatten(&session->out, &self->flat, &self->flat_capacity);
+    return resp.at != NULL ? tree_build(resp) : NULL;
 }

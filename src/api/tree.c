@@ -225,15 +225,20 @@ larder_reply *tree_build(bytes resp)
     struct element first = read_element(&at, end);
     if (at == end && first.count == 0)
         return build_single(&first);
-    struct sizes sizes = {0};
+    struct sizes sizes;
+    const char *last;
     at = resp.at;
-    measure(&at, end, &sizes);
+    do { /* one confirmation for each channel: the last says it all */
+        sizes = (struct sizes){0};
+        last = at;
+        measure(&at, end, &sizes);
+    } while (at < end);
     larder_reply *root = mem_alloc(sizes.nodes * sizeof(*root) + sizes.text);
     if (root == NULL)
         return NULL;
     memset(root, 0, sizes.nodes * sizeof(*root));
     struct builder builder = {.next_node = root + 1, .next_text = (char *)(root + sizes.nodes)};
-    at = resp.at;
+    at = last;
     build(&builder, root, &at, end);
     return root;
 }

@@ -16,6 +16,17 @@ struct blob *blob_new(size_t capacity)
     return blob;
 }
 
+struct blob *blob_of(bytes data)
+{
+    struct blob *blob = blob_new(data.len);
+    if (blob == NULL)
+        return NULL;
+    if (data.len > 0)
+        memcpy(blob->data, data.at, data.len);
+    blob->len = data.len;
+    return blob;
+}
+
 struct blob *blob_keep(struct blob *blob)
 {
     atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);

@@ -19,6 +19,8 @@ struct blob {
 
 /* A blob of one reference with room for `capacity` bytes and len 0; NULL when there is no memory. */
 MUST_USE struct blob *blob_new(size_t capacity);
+/* A blob of one reference that holds these bytes; NULL when there is no memory. */
+MUST_USE struct blob *blob_of(bytes data);
 
 /* Another reference, on any thread that can see one. */
 struct blob *blob_keep(struct blob *blob);

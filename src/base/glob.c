@@ -80,3 +80,11 @@ bool glob_is_pattern(bytes text)
             return true;
     return false;
 }
+
+bytes glob_literal_prefix(bytes pattern)
+{
+    size_t len = 0;
+    while (len < pattern.len && strchr("*?[\\", pattern.at[len]) == NULL)
+        len++;
+    return (bytes){pattern.at, len};
+}

@@ -10,6 +10,9 @@
    takes at most about pattern.len * text.len steps, so that no pattern can be used to stall a server. */
 bool glob_match(bytes pattern, bytes text, bool ignore_case);
 
+/* What every text that matches begins with: the pattern up to its first character with a meaning beyond itself. */
+bytes glob_literal_prefix(bytes pattern);
+
 /* Whether the pattern has a character with a meaning beyond itself: a plain name can be looked up instead. */
 bool glob_is_pattern(bytes text);
 

@@ -33,6 +33,12 @@ static inline bool mailbox_push(struct mailbox *mailbox, struct mail *mail)
     return newest == NULL;
 }
 
+/* The consumer only: is there nothing to take? */
+static inline bool mailbox_is_empty(const struct mailbox *mailbox)
+{
+    return atomic_load_explicit(&mailbox->newest, memory_order_acquire) == NULL;
+}
+
 /* The consumer only: everything pushed so far, oldest first, chained by `next`; NULL when there is nothing. */
 static inline struct mail *mailbox_take(struct mailbox *mailbox)
 {

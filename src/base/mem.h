@@ -40,6 +40,8 @@ size_t mem_resident_bytes(void);
 #ifdef LARDER_TEST_HOOKS
 /* Unit tests only: on this thread, let the next `count` allocations pass and fail all later ones; -1 = never fail. */
 void mem_fail_after(long count);
+/* Bytes in all blocks that are allocated now, as mem_size counts them. */
+size_t mem_live_bytes(void);
 #endif
 
 #endif

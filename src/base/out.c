@@ -92,12 +92,19 @@ void out_clear(struct out *out)
         out->head = chunk->next;
         chunk_free(out->pool, chunk);
     }
+    size_t ceiling = out->ceiling;
     out_init(out, out->pool);
+    out->ceiling = ceiling;
+}
+
+static bool is_full(const struct out *out)
+{
+    return out->ceiling > 0 && out->owned_bytes > out->ceiling;
 }
 
 char *out_reserve_slow(struct out *out, size_t len)
 {
-    struct out_chunk *chunk = chunk_new(out->pool, len);
+    struct out_chunk *chunk = is_full(out) ? NULL : chunk_new(out->pool, len);
     if (chunk == NULL) {
         out->failed = true;
         return NULL;
@@ -130,7 +137,7 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
 {
     if (len == 0)
         return;
-    struct out_chunk *chunk = small_chunk_new(0);
+    struct out_chunk *chunk = is_full(out) ? NULL : small_chunk_new(0);
     if (chunk == NULL) {
         out->failed = true;
         return;
@@ -146,7 +153,7 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
 
 struct out_chunk *out_gap(struct out *out)
 {
-    struct out_chunk *chunk = small_chunk_new(OUT_GAP_SIZE);
+    struct out_chunk *chunk = is_full(out) ? NULL : small_chunk_new(OUT_GAP_SIZE);
     if (chunk == NULL) {
         out->failed = true;
         return NULL;
@@ -162,6 +169,16 @@ void out_fill(struct out *out, struct out_chunk *gap, bytes data)
     memcpy(gap->data, data.at, data.len);
     gap->end = data.len;
     out->sealed_bytes += data.len;
+}
+
+size_t out_size_behind(const struct out *out, const struct out_chunk *gap)
+{
+    size_t size = 0;
+    for (const struct out_chunk *chunk = gap->next; chunk != NULL; chunk = chunk->next) {
+        bool is_open = chunk == out->tail && out->at != NULL;
+        size += (is_open ? (size_t)(out->at - chunk->data) : chunk->end) - chunk->start;
+    }
+    return size;
 }
 
 int out_vector(struct out *out, struct iovec *vector, int max)

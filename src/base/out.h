@@ -33,6 +33,9 @@ struct out_pool {
 
 void out_pool_free(struct out_pool *pool);
 
+/* For protocols whose lists hold keys and values in turn, each written in a form of its own: what comes next. */
+enum out_element { OUT_NO_ELEMENT = 0, OUT_KEY, OUT_VALUE };
+
 struct out {
     char *at;    /* where the next byte goes, in the last chunk; NULL when that takes no bytes */
     char *limit; /* the end of that chunk's space */
@@ -41,12 +44,15 @@ struct out {
     struct out_pool *pool;
     size_t
         owned_bytes; /* memory held by the chain; of a blob, its share among those who held it when it was appended */
-    size_t sealed_bytes; /* unsent bytes in all chunks but the one being written to, blobs counted */
-    bool failed;         /* memory ran out: output is incomplete, the client must be disconnected */
+    size_t sealed_bytes;      /* unsent bytes in all chunks but the one being written to, blobs counted */
+    size_t ceiling;           /* no more is taken once owned_bytes are above this; 0: no limit */
+    enum out_element element; /* the encoder's; OUT_NO_ELEMENT outside of lists */
+    bool failed;              /* memory ran out, or the ceiling was passed: output is incomplete, the client must be
+                                 disconnected */
 };
 
 void out_init(struct out *out, struct out_pool *pool);
-/* Drops everything unsent; the chain can be used again. */
+/* Drops everything unsent; the chain can be used again, with the same ceiling. */
 void out_clear(struct out *out);
 
 /* The same, keeping a chunk to write to next, when there is just one. */
@@ -87,6 +93,8 @@ void out_append_blob(struct out *out, struct blob *blob, size_t start, size_t le
 enum { OUT_GAP_SIZE = 32 };
 MUST_USE struct out_chunk *out_gap(struct out *out);
 void out_fill(struct out *out, struct out_chunk *gap, bytes data);
+/* Bytes that were written behind a gap. */
+size_t out_size_behind(const struct out *out, const struct out_chunk *gap);
 
 /* Unsent bytes. */
 static inline size_t out_pending(const struct out *out)

@@ -88,7 +88,8 @@ void cmd_client_reply(struct call *call)
 {
     struct session *session = call->session;
     if (call_is_word(call, 2, "on")) {
-        session_set_client_reply(session, CLIENT_REPLY_ON);
+        if (session->client_reply != CLIENT_REPLY_SKIP_NEXT) /* SKIP before it in one EXEC: that still holds */
+            session_set_client_reply(session, CLIENT_REPLY_ON);
         reply_ok(call);
     } else if (call_is_word(call, 2, "off")) {
         session_set_client_reply(session, CLIENT_REPLY_OFF);
@@ -142,11 +143,10 @@ static enum client_type type_by_name(bytes name)
     return CLIENT_UNKNOWN;
 }
 
-/* There are no others yet that the engine knows of: it has no replication and no subscriptions. */
+/* There are no others yet that the engine knows of: it has no replication. */
 static enum client_type type_of(const struct session *session)
 {
-    (void)session;
-    return CLIENT_NORMAL;
+    return pubsub_count_all(session) > 0 ? CLIENT_PUBSUB : CLIENT_NORMAL;
 }
 
 /* A type named by an argument; on failure the error has been replied. */
@@ -159,11 +159,13 @@ static bool type_argument(struct call *call, size_t argument, enum client_type *
     return false;
 }
 
-enum { FLAGS_SIZE = 4 };
+enum { FLAGS_SIZE = 5 };
 
 static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
 {
     char *at = flags;
+    if (pubsub_count_all(session) > 0)
+        *at++ = 'P';
     if (session->is_unix)
         *at++ = 'U';
     if (atomic_load_explicit(&session->no_evict, memory_order_relaxed))
@@ -205,7 +207,7 @@ static void describe(struct text *text, const struct session *session, int64_t n
     format_last_command(session, command, sizeof(command));
     size_t query = atomic_load_explicit(&session->query_bytes, memory_order_relaxed);
     size_t capacity = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
-    size_t out_bytes = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+    size_t out_bytes = session_output_memory(session);
     text_append_format(text, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=%u ",
                        (unsigned long long)session->id, session->address, session->local_address, session->fd,
                        or_empty(session->name), (long long)(now_ms - session->created_ms) / 1000,
@@ -213,9 +215,10 @@ static void describe(struct text *text, const struct session *session, int64_t n
                        flags, (unsigned)atomic_load_explicit(&session->db, memory_order_relaxed));
     text_append_format(
         text,
-        "sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
+        "sub=%zu psub=%zu ssub=%zu multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu "
         "omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
-        query, capacity > query ? capacity - query : 0,
+        pubsub_count(session, TOPIC_CHANNEL), pubsub_count(session, TOPIC_PATTERN),
+        pubsub_count(session, TOPIC_SHARD_CHANNEL), query, capacity > query ? capacity - query : 0,
         atomic_load_explicit(&session->out_chunks, memory_order_relaxed), out_bytes, session_memory(session),
         out_bytes > 0 ? "rw" : "r", command, atomic_load_explicit(&session->protocol, memory_order_relaxed),
         or_empty(session->lib_name), or_empty(session->lib_version));

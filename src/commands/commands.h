@@ -13,6 +13,8 @@ extern const struct command object_commands[];
 extern const struct command scan_commands[];
 extern const struct command connection_commands[];
 extern const struct command transaction_commands[];
+extern const struct command prefix_commands[];
+extern const struct command pubsub_commands[];
 extern const struct command server_commands[];
 extern const struct command config_commands[];
 extern const struct command command_commands[];

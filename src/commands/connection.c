@@ -5,11 +5,22 @@
 #include "commands/commands.h"
 #include "engine/call.h"
 
+/* In RESP2 a client with subscriptions gets an answer in the form of a message. */
+static void reply_pong_message(struct call *call)
+{
+    reply_array(call, 2);
+    reply_bulk_text(call, "pong");
+    reply_bulk(call, call->argc == 2 ? ARG(1) : BYTES(""));
+}
+
 /* PING [message]: PONG, or the message given back. */
 static void cmd_ping(struct call *call)
 {
+    const struct session *session = call->session;
     if (call->argc > 2)
         reply_arity_error(call);
+    else if ((session->modes & MODE_SUBSCRIBED) && atomic_load_explicit(&session->protocol, memory_order_relaxed) == 2)
+        reply_pong_message(call);
     else if (call->argc == 2)
         reply_bulk(call, ARG(1));
     else
@@ -258,7 +269,7 @@ const struct command connection_commands[] = {
         .name = "ping",
         .run = cmd_ping,
         .arity = -1,
-        .flags = CMD_FAST,
+        .flags = CMD_FAST | CMD_SUBSCRIBER,
         .categories = ACL_CONNECTION,
         .tips = ping_tips,
         .group = "connection",
@@ -271,7 +282,7 @@ const struct command connection_commands[] = {
         .name = "quit",
         .run = cmd_quit,
         .arity = -1,
-        .flags = HANDSHAKE | CMD_TRANSACTION,
+        .flags = HANDSHAKE | CMD_TRANSACTION | CMD_LEAVES_MULTI | CMD_SUBSCRIBER,
         .categories = ACL_CONNECTION,
         .group = "connection",
         .summary = "Closes the connection.",
@@ -284,7 +295,7 @@ const struct command connection_commands[] = {
         .name = "reset",
         .run = cmd_reset,
         .arity = 1,
-        .flags = HANDSHAKE | CMD_TRANSACTION,
+        .flags = HANDSHAKE | CMD_TRANSACTION | CMD_LEAVES_MULTI | CMD_SUBSCRIBER | CMD_VISITS_SHARDS,
         .categories = ACL_CONNECTION,
         .group = "connection",
         .summary = "Brings the connection back to the state of a new one.",

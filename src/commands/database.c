@@ -74,9 +74,11 @@ static void cmd_swapdb(struct call *call)
         reply_error(call, "ERR DB index is out of range");
         return;
     }
-    call_databases_change(call, (size_t)a, (size_t)b);
-    for (size_t i = 0; i < ks->shard_count; i++)
-        ks_swap(&ks->shards[i], (size_t)a, (size_t)b);
+    if (a != b) {
+        call_databases_change(call, (size_t)a, (size_t)b);
+        for (size_t i = 0; i < ks->shard_count; i++)
+            ks_swap(ks, &ks->shards[i], (size_t)a, (size_t)b);
+    }
     call_changed_all(call, 1);
     reply_ok(call);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "commands/client.h"
 #include "commands/server.h"
+#include "engine/census.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -169,6 +170,18 @@ static void debug_htstats(struct call *call)
     reply_verbatim(call, (bytes){text, (size_t)len});
 }
 
+/* DEBUG CENSUS: what there is beside the data, by name; in debug builds the engine's invariants are checked as well. */
+static void debug_census(struct call *call)
+{
+    struct census census;
+    census_take(call->engine, &census);
+    reply_map(call, census.count);
+    for (size_t i = 0; i < census.count; i++) {
+        reply_bulk_text(call, census.items[i].what);
+        reply_integer(call, (int64_t)census.items[i].count);
+    }
+}
+
 /* DEBUG ERROR text: that text as an error. */
 static void debug_error(struct call *call)
 {
@@ -325,6 +338,8 @@ static void debug_help(struct call *call)
         "REPLYBUFFER <option> <value>, SET-DISABLE-DENY-SCRIPTS <0|1>,",
         "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
         "    Accepted for the sake of test suites, without effect.",
+        "CENSUS",
+        "    Count what there is beside the data: sessions, watches, subscriptions, ...",
         "ERROR <text>",
         "    Answer with <text> as an error.",
         "HTSTATS <dbid>",
@@ -352,6 +367,7 @@ static void debug_help(struct call *call)
 void cmd_debug(struct call *call)
 {
     static const struct word words[] = {
+        {"census", 2, 2, debug_census},
         {"change-repl-id", 2, 2, debug_without_effect},
         {"dict-resizing", 3, 3, debug_without_effect},
         {"error", 3, 3, debug_error},

@@ -81,13 +81,15 @@ static void expire(struct call *call, int64_t unit_ms, int64_t base_ms)
         reply_integer(call, 0);
         return;
     }
-    if (deadline_ms <= call->now_ms) {
+    bool has_passed = deadline_ms <= call->now_ms;
+    if (has_passed) {
         ks_delete(&key);
     } else if (ks_set_deadline(&key, deadline_ms) != KS_OK) {
         reply_no_memory(call);
         return;
     }
     call_changed(call, &key);
+    call_event(call, CFG_NOTIFY_GENERIC, has_passed ? "del" : "expire", &key);
     reply_integer(call, 1);
 }
 
@@ -164,6 +166,7 @@ static void cmd_persist(struct call *call)
         return;
     }
     call_changed(call, &key);
+    call_event(call, CFG_NOTIFY_GENERIC, "persist", &key);
     reply_integer(call, 1);
 }
 

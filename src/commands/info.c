@@ -34,6 +34,30 @@ static unsigned long long stat(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* One line for each kind of socket that clients are served on. */
+static void append_listeners(struct info *info)
+{
+    struct larder *engine = info->engine;
+    int ports[] = {
+        atomic_load_explicit(&engine->tcp_port, memory_order_relaxed),
+        atomic_load_explicit(&engine->tls_port, memory_order_relaxed),
+    };
+    const char *names[] = {"tcp", "tls"};
+    size_t count = 0;
+    struct cfg_addresses bind;
+    if (ports[0] + ports[1] == 0 || !cfg_copy_bind(info->config, &bind))
+        return;
+    for (size_t i = 0; i < COUNT_OF(ports); i++) {
+        if (ports[i] == 0)
+            continue;
+        text_append_format(&info->text, "listener%zu:name=%s", count++, names[i]);
+        for (size_t j = 0; j < bind.count; j++)
+            text_append_format(&info->text, ",bind=%s", bind.at[j].at);
+        text_append_format(&info->text, ",port=%d\r\n", ports[i]);
+    }
+    cfg_free_addresses(&bind);
+}
+
 static void write_server(struct info *info)
 {
     struct larder *engine = info->engine;
@@ -41,6 +65,9 @@ static void write_server(struct info *info)
     uname(&system);
     int64_t uptime_s = (info->now_ms - engine->opened_ms) / 1000;
     int hz = (int)CFG_READ(info->config, hz);
+    int port = atomic_load_explicit(&engine->tcp_port, memory_order_relaxed);
+    if (port == 0)
+        port = atomic_load_explicit(&engine->tls_port, memory_order_relaxed);
     text_append_format(&info->text,
                        "larder_version:" LARDER_VERSION "\r\n"
                        "redis_version:" LARDER_REDIS_VERSION "\r\n"
@@ -53,7 +80,8 @@ static void write_server(struct info *info)
 #ifdef __linux__
                        "multiplexing_api:epoll\r\n"
 #endif
-                       "atomicvar_api:c11-builtin\r\n",
+                       "atomicvar_api:c11-builtin\r\n"
+                       "tls_library:" LARDER_TLS "\r\n",
                        system.sysname, system.release, system.machine, sizeof(void *) * 8);
 #if defined(__GNUC__) && !defined(__clang__)
     text_append_format(&info->text, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
@@ -71,11 +99,12 @@ static void write_server(struct info *info)
                        "executable:%s\r\n"
                        "config_file:%s\r\n"
                        "io_threads_active:0\r\n",
-                       (long)getpid(), engine->run_id, engine->tcp_port, (long long)clock_now_us(&engine->clock),
+                       (long)getpid(), engine->run_id, port, (long long)clock_now_us(&engine->clock),
                        (long long)uptime_s, (long long)uptime_s / 86400, hz, hz,
                        (long long)(info->now_ms / 1000 & 0xffffff),
                        engine->host.executable != NULL ? engine->host.executable : "",
                        engine->host.config_file != NULL ? engine->host.config_file : "");
+    append_listeners(info);
 }
 
 static void write_clients(struct info *info)
@@ -89,13 +118,15 @@ static void write_clients(struct info *info)
                        "client_recent_max_output_buffer:%zu\r\n"
                        "blocked_clients:0\r\n"
                        "tracking_clients:0\r\n"
-                       "pubsub_clients:0\r\n"
-                       "watching_clients:0\r\n"
+                       "pubsub_clients:%zu\r\n"
+                       "watching_clients:%zu\r\n"
                        "clients_in_timeout_table:0\r\n"
-                       "total_watched_keys:0\r\n"
+                       "total_watched_keys:%zu\r\n"
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
-                       clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output);
+                       clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
+                       clients.subscribed, clients.watching,
+                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 /* Bytes of memory in this machine, 0 where the system does not tell. */
@@ -123,6 +154,8 @@ static const char *policy_name(int policy)
         return "allkeys-lfu";
     case CFG_POLICY_ALLKEYS_RANDOM:
         return "allkeys-random";
+    case CFG_POLICY_ALLKEYS_S3FIFO:
+        return "allkeys-s3fifo";
     default:
         return "noeviction";
     }
@@ -218,11 +251,60 @@ static void write_persistence(struct info *info)
                        stat(&stats.changes), (long long)info->engine->opened_ms / 1000);
 }
 
+static uint64_t count_evicted(const struct ks_eviction_figures *figures)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < KS_CHOICES; i++)
+        count += figures->evicted[i] + figures->evicted_volatile[i];
+    return count;
+}
+
+/* Larder's own section: what went by which rule, and how S3-FIFO stands. */
+static void write_eviction(struct info *info)
+{
+    struct ks_eviction_figures figures = ks_measure_eviction(&info->engine->keyspace);
+    text_append_format(
+        &info->text,
+        "maxkeys:%lld\r\n"
+        "evicted_by_maxkeys:%llu\r\n"
+        "evicted_by_allkeys_lru:%llu\r\n"
+        "evicted_by_allkeys_lfu:%llu\r\n"
+        "evicted_by_allkeys_random:%llu\r\n"
+        "evicted_by_allkeys_s3fifo:%llu\r\n"
+        "evicted_by_volatile_lru:%llu\r\n"
+        "evicted_by_volatile_lfu:%llu\r\n"
+        "evicted_by_volatile_random:%llu\r\n"
+        "evicted_by_volatile_ttl:%llu\r\n",
+        CFG_READ(info->config, maxkeys), (unsigned long long)figures.evicted[KS_CHOOSE_OLDEST],
+        (unsigned long long)figures.evicted[KS_CHOOSE_LRU], (unsigned long long)figures.evicted[KS_CHOOSE_LFU],
+        (unsigned long long)figures.evicted[KS_CHOOSE_RANDOM], (unsigned long long)figures.evicted[KS_CHOOSE_S3FIFO],
+        (unsigned long long)figures.evicted_volatile[KS_CHOOSE_LRU],
+        (unsigned long long)figures.evicted_volatile[KS_CHOOSE_LFU],
+        (unsigned long long)figures.evicted_volatile[KS_CHOOSE_RANDOM],
+        (unsigned long long)figures.evicted_volatile[KS_CHOOSE_TTL]);
+    text_append_format(&info->text,
+                       "s3fifo_small_keys:%zu\r\n"
+                       "s3fifo_main_keys:%zu\r\n"
+                       "s3fifo_small_share:%.4f\r\n"
+                       "s3fifo_small_ghosts:%zu\r\n"
+                       "s3fifo_main_ghosts:%zu\r\n"
+                       "s3fifo_small_ghost_hits:%llu\r\n"
+                       "s3fifo_main_ghost_hits:%llu\r\n"
+                       "eviction_state_bytes:%zu\r\n",
+                       figures.queued[0], figures.queued[1], figures.small_share, figures.ghosts[0], figures.ghosts[1],
+                       (unsigned long long)figures.ghost_hits[0], (unsigned long long)figures.ghost_hits[1],
+                       figures.state_bytes);
+}
+
 static void write_stats(struct info *info)
 {
     struct executor_stats stats = engine_stats(info->engine);
     struct ks_figures data = ks_measure(&info->engine->keyspace, KS_ALL_DBS);
     struct rates rates = sampler_rates(&info->engine->sampler);
+    const struct pubsub *pubsub = &info->engine->pubsub;
+    struct ks_eviction_figures eviction = ks_measure_eviction(&info->engine->keyspace);
+    int64_t total_exceeded_ms;
+    int64_t exceeded_ms = room_exceeded_ms(&info->engine->room, &total_exceeded_ms);
     text_append_format(&info->text,
                        "total_connections_received:%llu\r\n"
                        "total_commands_processed:%llu\r\n"
@@ -240,20 +322,21 @@ static void write_stats(struct info *info)
                        "sync_partial_ok:0\r\n"
                        "sync_partial_err:0\r\n"
                        "expired_keys:%llu\r\n"
-                       "evicted_keys:0\r\n"
+                       "evicted_keys:%llu\r\n"
                        "evicted_clients:0\r\n"
-                       "total_eviction_exceeded_time:0\r\n"
-                       "current_eviction_exceeded_time:0\r\n"
+                       "total_eviction_exceeded_time:%lld\r\n"
+                       "current_eviction_exceeded_time:%lld\r\n"
                        "keyspace_hits:%llu\r\n"
                        "keyspace_misses:%llu\r\n",
                        stat(&stats.connections), stat(&stats.commands), rates.commands, stat(&stats.input_bytes),
                        stat(&stats.output_bytes), rates.input_bytes / 1024, rates.output_bytes / 1024,
-                       stat(&stats.refused_connections), (unsigned long long)data.expired, stat(&stats.hits),
-                       stat(&stats.misses));
+                       stat(&stats.refused_connections), (unsigned long long)data.expired,
+                       (unsigned long long)count_evicted(&eviction), (long long)total_exceeded_ms,
+                       (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
-                       "pubsub_channels:0\r\n"
-                       "pubsub_patterns:0\r\n"
-                       "pubsubshard_channels:0\r\n"
+                       "pubsub_channels:%zu\r\n"
+                       "pubsub_patterns:%zu\r\n"
+                       "pubsubshard_channels:%zu\r\n"
                        "latest_fork_usec:0\r\n"
                        "total_forks:0\r\n"
                        "migrate_cached_sockets:0\r\n"
@@ -271,8 +354,10 @@ static void write_stats(struct info *info)
                        "total_writes_processed:%llu\r\n"
                        "client_query_buffer_limit_disconnections:%llu\r\n"
                        "client_output_buffer_limit_disconnections:%llu\r\n",
-                       stat(&stats.error_replies), stat(&stats.reads), stat(&stats.writes),
-                       stat(&stats.query_limit_disconnections), stat(&stats.output_limit_disconnections));
+                       pubsub_topics(pubsub, TOPIC_CHANNEL), pubsub_topics(pubsub, TOPIC_PATTERN),
+                       pubsub_topics(pubsub, TOPIC_SHARD_CHANNEL), stat(&stats.error_replies), stat(&stats.reads),
+                       stat(&stats.writes), stat(&stats.query_limit_disconnections),
+                       stat(&stats.output_limit_disconnections) + stat(&info->engine->slow_readers));
 }
 
 /* The history of the data begins when the engine opens and is shared with nobody: the run's id names it. */
@@ -352,6 +437,7 @@ static const struct section {
     {"memory", NULL, "Memory", write_memory},
     {"persistence", NULL, "Persistence", write_persistence},
     {"stats", NULL, "Stats", write_stats},
+    {"eviction", NULL, "Eviction", write_eviction},
     {"replication", NULL, "Replication", write_replication},
     {"cpu", NULL, "CPU", write_cpu},
     {"modules", "module_list", "Modules", write_modules},

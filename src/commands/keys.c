@@ -14,6 +14,7 @@ static void cmd_del(struct call *call)
             continue;
         ks_delete(&key);
         call_changed(call, &key);
+        call_event(call, CFG_NOTIFY_GENERIC, "del", &key);
         deleted++;
     }
     reply_integer(call, deleted);
@@ -54,6 +55,13 @@ static void cmd_type(struct call *call)
     reply_status(call, key.entry != NULL ? entry_type_name(key.entry) : "none");
 }
 
+/* To Redis a key that takes the place of another is new; the keyspace tells only of those that were not there. */
+static void tell_if_replaced(struct call *call, bool is_replacing, const struct ks_key *key)
+{
+    if (is_replacing)
+        call_event(call, CFG_NOTIFY_NEW, "new", key);
+}
+
 enum rename_result { RENAME_DONE, RENAME_TAKEN, RENAME_FAILED };
 
 /* Gives the first key the name of the second, if that is free or may be replaced; on RENAME_FAILED an error was
@@ -72,12 +80,16 @@ static enum rename_result rename_key(struct call *call, bool may_replace)
     call_key_write(call, 2, TYPE_ANY, &to);
     if (to.entry != NULL && !may_replace)
         return RENAME_TAKEN;
+    bool is_replacing = to.entry != NULL;
     if (ks_move(&from, &to) != KS_OK) {
         reply_no_memory(call);
         return RENAME_FAILED;
     }
     call_changed(call, &from);
     call_changed(call, &to);
+    tell_if_replaced(call, is_replacing, &to);
+    call_event(call, CFG_NOTIFY_GENERIC, "rename_from", &from);
+    call_event(call, CFG_NOTIFY_GENERIC, "rename_to", &to);
     return RENAME_DONE;
 }
 
@@ -146,11 +158,14 @@ static void cmd_copy(struct call *call)
         reply_integer(call, 0);
         return;
     }
+    bool is_replacing = to.entry != NULL;
     if (ks_copy(&from, &to, call->now_ms) != KS_OK) {
         reply_no_memory(call);
         return;
     }
     call_changed(call, &to);
+    tell_if_replaced(call, is_replacing, &to);
+    call_event(call, CFG_NOTIFY_GENERIC, "copy_to", &to);
     reply_integer(call, 1);
 }
 
@@ -182,6 +197,8 @@ static void cmd_move(struct call *call)
     }
     call_changed(call, &from);
     call_changed(call, &to);
+    call_event(call, CFG_NOTIFY_GENERIC, "move_from", &from);
+    call_event(call, CFG_NOTIFY_GENERIC, "move_to", &to);
     reply_integer(call, 1);
 }
 

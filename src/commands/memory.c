@@ -8,16 +8,19 @@
 
 struct memory_figures memory_measure(struct larder *engine)
 {
+    /* before the data: what becomes garbage meanwhile is missed, not counted twice */
+    size_t flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
     struct ks_figures data = ks_measure(&engine->keyspace, KS_ALL_DBS);
     struct memory_figures figures = {
         .entries = data.entry_bytes,
-        .tables = data.table_bytes,
-        .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
+        .tables = data.table_bytes + data.prefix_bytes,
+        .eviction = data.eviction_bytes,
+        .flushed = flushed,
         .clients = session_measure(&engine->sessions).memory,
         .resident = mem_resident_bytes(),
         .keys = data.keys,
     };
-    figures.used = figures.entries + figures.tables + figures.flushed + figures.clients;
+    figures.used = figures.entries + figures.tables + figures.eviction + figures.flushed + figures.clients;
     figures.peak = sampler_note_memory(&engine->sampler, figures.used);
     return figures;
 }
@@ -65,8 +68,7 @@ static void cmd_memory_usage(struct call *call)
         reply_null(call);
         return;
     }
-    const size_t slot_bytes = sizeof(struct ht_bucket) / HT_SLOTS;
-    reply_integer(call, (int64_t)(entry_bytes(key.entry) + slot_bytes));
+    reply_integer(call, (int64_t)ks_entry_memory(key.entry));
 }
 
 static void reply_bytes_field(struct call *call, const char *field, size_t value)
@@ -221,6 +223,7 @@ const struct command memory_subcommands[] = {
         .name = "doctor",
         .run = cmd_memory_doctor,
         .arity = 2,
+        .flags = CMD_VISITS_SHARDS,
         .tips = figures_tips,
         .group = "server",
         .summary = "Looks for trouble with memory.",
@@ -261,6 +264,7 @@ const struct command memory_subcommands[] = {
         .name = "stats",
         .run = cmd_memory_stats,
         .arity = 2,
+        .flags = CMD_VISITS_SHARDS,
         .tips = figures_tips,
         .group = "server",
         .summary = "Tells where the memory is.",

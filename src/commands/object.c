@@ -6,7 +6,7 @@
 /* Finds the key of a subcommand; replies null and returns false when there is none. */
 static bool find_object(struct call *call, struct ks_key *key)
 {
-    call_key_look(call, 2, key);
+    call_key_inspect(call, 2, key);
     if (key->entry == NULL)
         reply_null(call);
     return key->entry != NULL;
@@ -14,7 +14,7 @@ static bool find_object(struct call *call, struct ks_key *key)
 
 static bool keeps_frequency(const struct call *call)
 {
-    return atomic_load_explicit(&call->engine->keyspace.access.is_frequency, memory_order_relaxed);
+    return atomic_load_explicit(&call->engine->keyspace.access.kind, memory_order_relaxed) == ACCESS_FREQUENCY;
 }
 
 /* OBJECT ENCODING key: how its value is stored. */

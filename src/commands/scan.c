@@ -1,9 +1,11 @@
 /* Walks over the keys of a database: KEYS, SCAN and RANDOMKEY. They lock one shard at a time, so other commands run in
-   between; what they reply is copied while the shard is locked. Keys past their deadline are left out. */
+   between; what they reply is copied while the shard is locked. Keys past their deadline are left out. A pattern with a
+   literal beginning is looked up in the prefix index where there is one. */
 #include "base/glob.h"
 #include "base/num.h"
 #include "commands/commands.h"
 #include "engine/call.h"
+#include "keyspace/prefix.h"
 
 /* What a walk is looking for, and what it found. */
 struct search {
@@ -37,6 +39,32 @@ static void visit_entry(void *context, void *item)
     search->found++;
 }
 
+static bool visit_match(void *context, void *item)
+{
+    visit_entry(context, item);
+    return true;
+}
+
+/* What all wanted names begin with; empty when nothing is known. */
+static bytes prefix_of(const struct search *search)
+{
+    return search->pattern != NULL ? glob_literal_prefix(*search->pattern) : (bytes){NULL, 0};
+}
+
+/* Visits the wanted names of a shard: those of their prefix if there is an index of prefixes, else all. */
+static void search_shard(struct call *call, struct shard *shard, struct search *search)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    size_t db = call_db(call);
+    bytes prefix = prefix_of(search);
+    bool was_taken = ks_enter(ks, shard);
+    if (prefix.len == 0 || !ks_has_prefixes(&shard->dbs[db]))
+        ks_visit_shard(ks, shard, db, visit_entry, search);
+    else if (ks_visit_prefix(shard, db, prefix, NULL, visit_match, search) != KS_OK)
+        search->out->failed = true;
+    ks_leave(ks, shard, was_taken);
+}
+
 /* KEYS pattern: all names that match. */
 static void cmd_keys(struct call *call)
 {
@@ -49,7 +77,7 @@ static void cmd_keys(struct call *call)
     };
     struct out_chunk *begun = reply_begin(call);
     for (size_t i = 0; i < ks->shard_count; i++)
-        ks_visit_shard(ks, &ks->shards[i], call_db(call), visit_entry, &search);
+        search_shard(call, &ks->shards[i], &search);
     reply_end_array(call, begun, search.found);
 }
 
@@ -77,7 +105,11 @@ static bool parse_cursor(bytes text, uint64_t *cursor)
     return true;
 }
 
-enum { SCAN_COUNT = 10, SCAN_BUCKETS_PER_ENTRY = 10 };
+enum {
+    SCAN_COUNT = 10,
+    SCAN_BUCKETS_PER_ENTRY = 10,
+    SCAN_AT_ONCE = 1000, /* matches that are worth a reply larger than was asked for */
+};
 
 /* The options from the third word on; on failure the error was replied. */
 static bool parse_scan_options(struct call *call, struct search *search, int64_t *count)
@@ -101,6 +133,44 @@ static bool parse_scan_options(struct call *call, struct search *search, int64_t
         }
     }
     return true;
+}
+
+/* Are there so few names with the pattern's literal beginning that a whole scan may be answered at once? Known only
+   where all shards have an index of prefixes. */
+static bool has_few_matches(struct call *call, const struct search *search, size_t count)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    bytes prefix = prefix_of(search);
+    size_t most = count > SCAN_AT_ONCE ? count : SCAN_AT_ONCE;
+    size_t matches = 0;
+    for (size_t i = 0; prefix.len > 0 && i < ks->shard_count && matches <= most; i++) {
+        struct shard *shard = &ks->shards[i];
+        bool was_taken = ks_enter(ks, shard);
+        bool is_known = ks_has_prefixes(&shard->dbs[call_db(call)]);
+        matches += is_known ? ks_count_prefix(shard, call_db(call), prefix, INT64_MIN) : most + 1;
+        ks_leave(ks, shard, was_taken);
+    }
+    return prefix.len > 0 && matches <= most;
+}
+
+/* Walks on from the cursor over about `count` keys; returns the next cursor. */
+static uint64_t scan_on(struct call *call, uint64_t cursor, size_t count, struct search *search)
+{
+    struct ks_scan_budget budget = {.entries = count};
+    if (__builtin_mul_overflow(count, (size_t)SCAN_BUCKETS_PER_ENTRY, &budget.buckets))
+        budget.buckets = SIZE_MAX;
+    do {
+        cursor = ks_scan(&call->engine->keyspace, call_db(call), cursor, &budget, visit_entry, search);
+    } while (cursor != 0 && budget.entries > 0 && budget.buckets > 0);
+    return cursor;
+}
+
+/* All of it at once. */
+static void scan_matches(struct call *call, struct search *search)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    for (size_t i = 0; i < ks->shard_count; i++)
+        search_shard(call, &ks->shards[i], search);
 }
 
 static void reply_scan(struct call *call, uint64_t cursor, const struct search *search)
@@ -128,12 +198,10 @@ static void cmd_scan(struct call *call)
     }
     if (!parse_scan_options(call, &search, &count))
         return;
-    struct ks_scan_budget budget = {.entries = (size_t)count};
-    if (__builtin_mul_overflow((size_t)count, (size_t)SCAN_BUCKETS_PER_ENTRY, &budget.buckets))
-        budget.buckets = SIZE_MAX;
-    do {
-        cursor = ks_scan(&call->engine->keyspace, call_db(call), cursor, &budget, visit_entry, &search);
-    } while (cursor != 0 && budget.entries > 0 && budget.buckets > 0);
+    if (cursor == 0 && has_few_matches(call, &search, (size_t)count))
+        scan_matches(call, &search);
+    else
+        cursor = scan_on(call, cursor, (size_t)count, &search);
     reply_scan(call, cursor, &search);
 }
 

@@ -12,9 +12,10 @@ void cmd_info(struct call *call);
 
 /* Where the memory is, in bytes. */
 struct memory_figures {
-    size_t used;     /* all that is counted: the sum of the next four */
+    size_t used;     /* all that is counted: the sum of the next five */
     size_t entries;  /* keys and values */
     size_t tables;   /* hash tables and timing wheels */
+    size_t eviction; /* queues and ghosts of allkeys-s3fifo */
     size_t flushed;  /* of flushed databases, not given back yet */
     size_t clients;  /* sessions with their input and output */
     size_t peak;     /* the most that was ever seen in use */

@@ -39,27 +39,47 @@ static void delete_key(struct call *call, struct ks_key *key)
 {
     ks_delete(key);
     call_changed(call, key);
+    call_event(call, CFG_NOTIFY_GENERIC, "del", key);
 }
 
 static bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
-                        int64_t deadline_ms)
+                        int64_t deadline_ms, const char *event)
 {
     if (unlikely(ks_put_string(key, value, encoding, deadline_ms, call->now_ms) != KS_OK)) {
         reply_no_memory(call);
         return false;
     }
     call_changed(call, key);
+    call_event(call, CFG_NOTIFY_STRING, event, key);
     return true;
 }
 
-/* Makes the key a string of this value, which is_too_long has let pass. A deadline that has passed leaves no key. False
-   when there is no memory, which has been replied. */
+/* A deadline that has passed leaves no key. Told of it is what Redis does one after the other. */
+static void put_expired(struct call *call, struct ks_key *key)
+{
+    if (key->entry == NULL) {
+        call_event(call, CFG_NOTIFY_NEW, "new", key);
+    } else {
+        ks_delete(key);
+    }
+    call_changed(call, key);
+    call_event(call, CFG_NOTIFY_STRING, "set", key);
+    call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
+    call_event(call, CFG_NOTIFY_EXPIRED, "expired", key);
+}
+
+/* Makes the key a string of this value, which is_too_long has let pass. False when there is no memory, which has been
+   replied. */
 static bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
 {
-    if (likely(!has_passed(call, deadline_ms)))
-        return put_encoded(call, key, value, string_encoding_of(value), deadline_ms);
-    if (key->entry != NULL)
-        delete_key(call, key);
+    if (unlikely(has_passed(call, deadline_ms))) {
+        put_expired(call, key);
+        return true;
+    }
+    if (!put_encoded(call, key, value, string_encoding_of(value), deadline_ms, "set"))
+        return false;
+    if (deadline_ms != NO_DEADLINE && deadline_ms != KEEP_DEADLINE)
+        call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
 }
 
@@ -347,10 +367,11 @@ void cmd_getex(struct call *call)
     } else if (has_passed(call, options.deadline_ms)) {
         reply_string(call, key.entry);
         delete_key(call, &key);
-    } else if (options.deadline_ms == entry_deadline_ms(key.entry)) {
+    } else if ((options.given & OPTION_PERSIST) && entry_deadline_ms(key.entry) == NO_DEADLINE) {
         reply_string(call, key.entry);
     } else if (ks_set_deadline(&key, options.deadline_ms) == KS_OK) {
         call_changed(call, &key);
+        call_event(call, CFG_NOTIFY_GENERIC, options.given & OPTION_PERSIST ? "persist" : "expire", &key);
         reply_string(call, key.entry);
     } else {
         reply_no_memory(call);
@@ -478,13 +499,14 @@ void cmd_msetex(struct call *call)
 }
 
 /* Makes the key's string longer or shorter, and gives its bytes for writing. */
-static bool resize(struct call *call, struct ks_key *key, size_t len, char **data)
+static bool resize(struct call *call, struct ks_key *key, size_t len, const char *event, char **data)
 {
     if (ks_resize_string(key, len, call->now_ms, data) != KS_OK) {
         reply_no_memory(call);
         return false;
     }
     call_changed(call, key);
+    call_event(call, CFG_NOTIFY_STRING, event, key);
     return true;
 }
 
@@ -497,12 +519,12 @@ void cmd_append(struct call *call)
     if (is_too_long(call, tail) || !call_key_write(call, 1, TYPE_STRING, &key))
         return;
     if (key.entry == NULL) {
-        if (put(call, &key, tail, NO_DEADLINE))
+        if (put_encoded(call, &key, tail, string_encoding_of(tail), NO_DEADLINE, "append"))
             reply_integer(call, (int64_t)tail.len);
         return;
     }
     size_t len = entry_string(key.entry).len;
-    if (exceeds_limit(call, len, tail.len) || !resize(call, &key, len + tail.len, &data))
+    if (exceeds_limit(call, len, tail.len) || !resize(call, &key, len + tail.len, "append", &data))
         return;
     if (tail.len > 0)
         memcpy(data + len, tail.at, tail.len);
@@ -534,7 +556,7 @@ void cmd_setrange(struct call *call)
     size_t end = (size_t)offset + part.len;
     if (end > len)
         len = end;
-    if (!resize(call, &key, len, &data))
+    if (!resize(call, &key, len, "setrange", &data))
         return;
     memcpy(data + offset, part.at, part.len);
     reply_integer(call, (int64_t)len);
@@ -583,7 +605,7 @@ static void add_integer(struct call *call, int64_t by)
     }
     char text[NUM_INTEGER_SIZE];
     bytes value = {text, num_format_int64(text, sum)};
-    if (put_encoded(call, &key, value, STRING_INT, KEEP_DEADLINE))
+    if (put_encoded(call, &key, value, STRING_INT, KEEP_DEADLINE, "incrby"))
         reply_integer(call, sum);
 }
 
@@ -637,7 +659,7 @@ void cmd_incrbyfloat(struct call *call)
     case SUM_OK:
         break;
     }
-    if (put_encoded(call, &key, value, string_encoding_of_text(value.len), KEEP_DEADLINE))
+    if (put_encoded(call, &key, value, string_encoding_of_text(value.len), KEEP_DEADLINE, "incrbyfloat"))
         reply_bulk(call, value);
 }
 

@@ -17,6 +17,7 @@ static void cmd_multi(struct call *call)
 /* EXEC: runs what was queued, all or nothing; null when a watched key was touched. */
 static void cmd_exec(struct call *call)
 {
+    call->is_running = true;
     if (call->session->transaction == NULL)
         reply_error(call, "ERR EXEC without MULTI");
     else
@@ -70,7 +71,9 @@ const struct command transaction_commands[] = {
         .name = "discard",
         .run = cmd_discard,
         .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION,
+        .flags =
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_TRANSACTION | CMD_LEAVES_MULTI |
+            CMD_VISITS_SHARDS,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Forgets the queued commands of a transaction.",
@@ -81,7 +84,8 @@ const struct command transaction_commands[] = {
         .name = "exec",
         .run = cmd_exec,
         .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_TRANSACTION | CMD_RUNS_QUEUE,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_SKIP_SLOWLOG | CMD_TRANSACTION | CMD_LEAVES_MULTI |
+                 CMD_RUNS_QUEUE | CMD_VISITS_SHARDS,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Runs the queued commands of a transaction, all or none.",
@@ -103,7 +107,7 @@ const struct command transaction_commands[] = {
         .name = "unwatch",
         .run = cmd_unwatch,
         .arity = 1,
-        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY,
+        .flags = CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_VISITS_SHARDS,
         .categories = ACL_TRANSACTION,
         .group = "transactions",
         .summary = "Forgets all watched keys.",

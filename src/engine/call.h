@@ -18,6 +18,7 @@ struct call {
     const uint64_t *key_hashes; /* by position in that range */
     uint64_t first_hash;        /* where key_hashes points when there is one key only */
     bool failed;                /* an error was replied */
+    bool is_running;            /* EXEC: its handler has begun, so that an error does not refuse it any more */
 };
 
 #define ARG(index) (call->argv[index])
@@ -54,11 +55,12 @@ MUST_USE enum run_result request_run(struct session *session, const struct reque
    and false is returned; a missing key is no failure: key->entry is NULL.
 
    read: counts a hit or miss and the use of the key. write: counts a use only. look: counts a hit or miss only (EXISTS,
-   TTL). peek: counts nothing. */
+   TTL); inspect: likewise, but a miss is no event (OBJECT). peek: counts nothing. */
 enum { TYPE_ANY = -1 };
 bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key);
 bool call_key_write(struct call *call, size_t argument, int type, struct ks_key *key);
 void call_key_look(struct call *call, size_t argument, struct ks_key *key);
+void call_key_inspect(struct call *call, size_t argument, struct ks_key *key);
 void call_key_peek(struct call *call, size_t argument, struct ks_key *key);
 /* As peek, in another database than the session's (its number was checked). */
 void call_key_peek_in(struct call *call, size_t argument, size_t db, struct ks_key *key);
@@ -72,6 +74,17 @@ static inline void call_changed(struct call *call, const struct ks_key *key)
     stat_add(&call->executor->stats.changes, 1);
     if (unlikely((key->shard->interest | atomic_load_explicit(&call->engine->interest, memory_order_relaxed)) != 0))
         changes_follow(call, key);
+}
+
+/* The slow path of call_event. */
+void call_tell(struct call *call, enum cfg_notify class, const char *event, const struct ks_key *key);
+
+/* Something happened to the key that notify-keyspace-events may ask for: said after call_changed, under Redis's name
+   for it. (That a key is new, has expired or was evicted is told by the keyspace.) */
+static inline void call_event(struct call *call, enum cfg_notify class, const char *event, const struct ks_key *key)
+{
+    if (unlikely(atomic_load_explicit(&call->engine->interest, memory_order_relaxed) & INTEREST_EVENTS))
+        call_tell(call, class, event, key);
 }
 
 /* The whole of database `db`, and of `other` (perhaps the same), is about to change; all shards are locked. */

@@ -42,7 +42,10 @@ enum command_flag {
     CMD_SYSTEM = 1 << 26,        /* documented as for the system's own use (COMMAND DOCS: syscmd) */
     CMD_TRANSACTION = 1 << 27,   /* run at once inside MULTI, where others are queued */
     CMD_RUNS_QUEUE = 1 << 28,    /* EXEC: does what the queued commands do */
+    CMD_BY_PREFIX = 1 << 21,     /* waits for the prefix index where a client can be kept waiting */
     CMD_VISITS_SHARDS = 1 << 29, /* locks shards itself, one at a time: EXEC holds them all for it */
+    CMD_SUBSCRIBER = 1 << 30,    /* a RESP2 client with subscriptions may say it */
+    CMD_LEAVES_MULTI = 1 << 20,  /* ends a transaction: possible inside MULTI even when memory is short */
 };
 
 /* ACL categories in Redis's order (ACL CAT). Those that follow from the flags (read, write, fast, slow, dangerous for
@@ -134,6 +137,16 @@ struct command_argument {
     const struct command_argument *arguments; /* of a oneof or block */
 };
 
+/* What a command does with channels, for the ACL: with its arguments from `first` on, `count` of them (0: all that
+   there are). Who unsubscribes needs no permission. */
+enum channel_use { CHANNELS_PUBLISH, CHANNELS_SUBSCRIBE, CHANNELS_UNSUBSCRIBE };
+struct channel_spec {
+    uint8_t use; /* enum channel_use */
+    bool is_pattern;
+    uint16_t first;
+    uint16_t count;
+};
+
 struct command_history {
     const char *since; /* NULL: end of the list */
     const char *change;
@@ -148,6 +161,8 @@ struct command {
     const struct key_spec *keys; /* NULL: none */
     const char *const *tips;     /* NULL-terminated, or NULL */
     const struct command *subcommands;
+
+    const struct channel_spec *channels; /* NULL: none */
 
     const char *group; /* as Redis groups its documentation: "string", "generic", "connection", "server" */
     const char *summary;

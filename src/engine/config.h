@@ -107,6 +107,8 @@ enum cfg_loglevel {
     CFG_LOG_NOTHING,
 };
 
+enum cfg_prefix_index { CFG_PREFIX_AUTO, CFG_PREFIX_ON, CFG_PREFIX_OFF };
+
 enum cfg_maxmemory_policy {
     CFG_POLICY_VOLATILE_LRU,
     CFG_POLICY_VOLATILE_LFU,
@@ -115,6 +117,7 @@ enum cfg_maxmemory_policy {
     CFG_POLICY_ALLKEYS_LRU,
     CFG_POLICY_ALLKEYS_LFU,
     CFG_POLICY_ALLKEYS_RANDOM,
+    CFG_POLICY_ALLKEYS_S3FIFO,
     CFG_POLICY_NOEVICTION,
 };
 
@@ -282,6 +285,7 @@ struct config {
     cfg_size maxmemory;          /* bytes; 0: no limit */
     cfg_number maxkeys;          /* keys; 0: no limit */
     cfg_choice maxmemory_policy; /* enum cfg_maxmemory_policy */
+    cfg_choice prefix_index;     /* enum cfg_prefix_index */
     cfg_number maxmemory_samples;
     cfg_number maxmemory_eviction_tenacity; /* 0 to 100 */
     cfg_number lfu_log_factor;

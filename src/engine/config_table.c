@@ -1,4 +1,5 @@
-/* The table of parameters: one row for each name that Redis 7.2 knows, and Larder's own `threads` and `maxkeys`. This
+/* The table of parameters: one row for each name that Redis 7.2 knows, and Larder's own `threads`, `maxkeys` and
+   `prefix-index`. This
    is the one place where a parameter's names, default and limits are written down. The order is CONFIG GET's and, for
    lines that CONFIG REWRITE adds, the file's. */
 #include "engine/config_row.h"
@@ -15,14 +16,17 @@ static const struct cfg_choice_word loglevel_words[] = {
 };
 
 static const struct cfg_choice_word maxmemory_policy_words[] = {
-    {"volatile-lru", CFG_POLICY_VOLATILE_LRU},
-    {"volatile-lfu", CFG_POLICY_VOLATILE_LFU},
-    {"volatile-random", CFG_POLICY_VOLATILE_RANDOM},
-    {"volatile-ttl", CFG_POLICY_VOLATILE_TTL},
-    {"allkeys-lru", CFG_POLICY_ALLKEYS_LRU},
-    {"allkeys-lfu", CFG_POLICY_ALLKEYS_LFU},
-    {"allkeys-random", CFG_POLICY_ALLKEYS_RANDOM},
-    {"noeviction", CFG_POLICY_NOEVICTION},
+    {"volatile-lru", CFG_POLICY_VOLATILE_LRU},       {"volatile-lfu", CFG_POLICY_VOLATILE_LFU},
+    {"volatile-random", CFG_POLICY_VOLATILE_RANDOM}, {"volatile-ttl", CFG_POLICY_VOLATILE_TTL},
+    {"allkeys-lru", CFG_POLICY_ALLKEYS_LRU},         {"allkeys-lfu", CFG_POLICY_ALLKEYS_LFU},
+    {"allkeys-random", CFG_POLICY_ALLKEYS_RANDOM},   {"allkeys-s3fifo", CFG_POLICY_ALLKEYS_S3FIFO},
+    {"noeviction", CFG_POLICY_NOEVICTION},           {NULL, 0},
+};
+
+static const struct cfg_choice_word prefix_index_words[] = {
+    {"auto", CFG_PREFIX_AUTO},
+    {"on", CFG_PREFIX_ON},
+    {"off", CFG_PREFIX_OFF},
     {NULL, 0},
 };
 
@@ -363,6 +367,7 @@ const struct cfg_row cfg_rows[] = {
     SIZE("maxmemory", NULL, maxmemory, 0, "0"),
     NUMBER("maxkeys", NULL, maxkeys, 0, "0", 0, LLONG_MAX),
     CHOICE("maxmemory-policy", NULL, maxmemory_policy, 0, "noeviction", maxmemory_policy_words),
+    CHOICE("prefix-index", NULL, prefix_index, 0, "auto", prefix_index_words),
     NUMBER("maxmemory-samples", NULL, maxmemory_samples, 0, "5", 1, 64),
     NUMBER("maxmemory-eviction-tenacity", NULL, maxmemory_eviction_tenacity, 0, "10", 0, 100),
     NUMBER("lfu-log-factor", NULL, lfu_log_factor, 0, "10", 0, INT_MAX),

@@ -6,13 +6,15 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/room.h"
 #include "engine/transaction.h"
 
 /* A command whose keys are one, at a fixed place, can be hashed before anything else is known. */
 static bool has_fixed_first_key(const struct command *command)
 {
     const struct key_spec *spec = command->keys;
-    return spec != NULL && spec->begin == KEYS_BEGIN_AT_INDEX && spec->find == KEYS_IN_RANGE;
+    return spec != NULL && spec->begin == KEYS_BEGIN_AT_INDEX && spec->find == KEYS_IN_RANGE &&
+           !(spec->flags & KEY_NOT_KEY);
 }
 
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
@@ -140,20 +142,30 @@ static bool is_permitted(struct call *call)
     return true;
 }
 
-/* What a call is about to do: EXEC does what is queued. */
-static uint32_t effective_flags(const struct call *call)
+uint32_t call_effective_flags(const struct call *call)
 {
     uint32_t flags = call_flags(call);
     return flags & CMD_RUNS_QUEUE ? flags | transaction_flags(call->session) : flags;
 }
 
-/* Must this call wait for the end of a CLIENT PAUSE? */
+/* Is this a call by prefix, while their index is on its way? From the first such call on it is wanted. */
+static bool waits_for_prefixes(const struct call *call)
+{
+    if (!(call_effective_flags(call) & CMD_BY_PREFIX) || !call->session->transport->can_wait)
+        return false;
+    engine_want_prefixes(call->engine);
+    return engine_is_building_prefixes(call->engine);
+}
+
+/* Must this call wait: for the end of a CLIENT PAUSE, or for the prefix index? */
 static bool is_held_back(const struct call *call)
 {
+    if (waits_for_prefixes(call))
+        return true;
     if (!call->session->transport->is_network || !engine_is_paused(call->engine, call->now_ms))
         return false;
     return atomic_load_explicit(&call->engine->pause_mode, memory_order_relaxed) == PAUSE_ALL ||
-           (effective_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
+           (call_effective_flags(call) & (CMD_WRITE | CMD_MAY_REPLICATE)) != 0;
 }
 
 /* How many keys there are in these ranges. */
@@ -177,8 +189,7 @@ static bool ensure_hash_room(struct executor *executor, size_t count)
     return true;
 }
 
-/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
-static void give_back_hash_room(struct executor *executor)
+void executor_give_back_room(struct executor *executor)
 {
     enum { hashes_kept = 64 * 1024 };
     if (likely(executor->key_hashes_capacity <= hashes_kept))
@@ -188,13 +199,24 @@ static void give_back_hash_room(struct executor *executor)
     executor->key_hashes_capacity = 0;
 }
 
+/* Finds the ranges of a call's keys; returns their number, those that only look like keys left out. */
+static int find_keys(const struct call *call, struct key_range ranges[KEY_RANGES_MAX])
+{
+    int found = command_keys(call->command, call->argv, call->argc, ranges);
+    int kept = 0;
+    for (int i = 0; i < found; i++)
+        if (!(ranges[i].spec->flags & KEY_NOT_KEY))
+            ranges[kept++] = ranges[i];
+    return kept;
+}
+
 /* Finds a call's keys and hashes those of all ranges, one range after the other, into the executor's room. No keys, or
    arguments that the handler will refuse: *key_count is 0. False when there is no memory. */
 static bool hash_keys(struct call *call, size_t *key_count)
 {
     struct key_range ranges[KEY_RANGES_MAX];
-    int range_count = command_keys(call->command, call->argv, call->argc, ranges);
-    *key_count = range_count > 0 ? count_keys(ranges, range_count) : 0;
+    int range_count = find_keys(call, ranges);
+    *key_count = count_keys(ranges, range_count);
     if (*key_count == 0)
         return true;
     if (!ensure_hash_room(call->executor, *key_count))
@@ -249,11 +271,36 @@ void shard_set_unlock(struct executor *executor)
     for_shard_set(executor, ks_unlock);
 }
 
+/* The keys ever added to the shards of the set, by either of the two functions that mark new ones. */
+static size_t sum_added(struct executor *executor, size_t (*mark)(struct shard *))
+{
+    struct keyspace *ks = &executor->engine->keyspace;
+    size_t added = 0;
+    for (size_t word = 0; word < shard_set_words(executor); word++)
+        for (uint64_t bits = executor->shard_set[word]; bits != 0; bits &= bits - 1)
+            added += mark(&ks->shards[word * 64 + (size_t)__builtin_ctzll(bits)]);
+    return added;
+}
+
+size_t shard_set_begin_adding(struct executor *executor)
+{
+    return sum_added(executor, ks_begin_adding);
+}
+
+size_t shard_set_end_adding(struct executor *executor)
+{
+    return sum_added(executor, ks_end_adding);
+}
+
+/* The keys' buckets are fetched on the way, together instead of one miss after the other. */
 static void add_shards(struct call *call, size_t key_count)
 {
     const struct keyspace *ks = &call->engine->keyspace;
-    for (size_t i = 0; i < key_count; i++)
-        shard_set_add(call->executor, ks_shard_index(ks, call->executor->key_hashes[i]));
+    for (size_t i = 0; i < key_count; i++) {
+        uint64_t hash = call->executor->key_hashes[i];
+        ks_prefetch(ks, call_db(call), hash);
+        shard_set_add(call->executor, ks_shard_index(ks, hash));
+    }
 }
 
 bool call_add_shards(struct call *call)
@@ -265,24 +312,54 @@ bool call_add_shards(struct call *call)
     return true;
 }
 
+static bool is_missing(struct call *call, bytes name)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    uint64_t hash = ks_hash(ks, name);
+    struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
+    ks_lock(ks, shard);
+    bool is_there = ks_find_unchanged(ks, call_db(call), name, hash, call->now_ms).entry != NULL;
+    ks_unlock(ks, shard);
+    return !is_there;
+}
+
+size_t call_count_new_keys(struct call *call)
+{
+    struct key_range ranges[KEY_RANGES_MAX];
+    int range_count = call->command->flags & CMD_DENYOOM && call->command->keys != NULL
+                          ? command_keys(call->command, call->argv, call->argc, ranges)
+                          : 0;
+    size_t count = 0;
+    for (int i = 0; i < range_count; i++)
+        for (size_t j = 0; j < ranges[i].count && !(ranges[i].spec->flags & KEY_RO); j++)
+            count += is_missing(call, ARG(ranges[i].first + j * ranges[i].step));
+    return count;
+}
+
 /* ---- Running ---- */
 
-/* Runs the handler; the shards of the call's keys are locked. */
-static void run_handler(struct call *call)
+void call_run_handler(struct call *call)
 {
+    bool visits_before = guard_allow_visits(call_flags(call) & (CMD_VISITS_SHARDS | CMD_ALL_SHARDS));
     call->command->run(call);
+    guard_allow_visits(visits_before);
+}
+
+/* Runs the handler; the shards of the call's keys are locked: `only`, or (NULL) those in the executor's set. */
+static void run_with_shards(struct call *call, struct shard *only)
+{
+    if (unlikely(call->executor->room.counts_keys) && (call->command->flags & CMD_WRITE))
+        room_run(call, only);
+    else
+        call_run_handler(call);
 }
 
 static void run_with_keys(struct call *call, size_t key_count)
 {
-    const struct keyspace *ks = &call->engine->keyspace;
     shard_set_clear(call->executor);
     add_shards(call, key_count);
-    /* the keys' buckets are fetched together instead of one miss after the other */
-    for (size_t i = 0; key_count > 1 && i < key_count; i++)
-        ks_prefetch(ks, call_db(call), call->executor->key_hashes[i]);
     shard_set_lock(call->executor);
-    run_handler(call);
+    run_with_shards(call, NULL);
     shard_set_unlock(call->executor);
 }
 
@@ -293,10 +370,10 @@ static void run_general(struct call *call)
     if (!hash_keys(call, &key_count))
         reply_no_memory(call);
     else if (key_count == 0)
-        run_handler(call);
+        call_run_handler(call);
     else
         run_with_keys(call, key_count);
-    give_back_hash_room(call->executor);
+    executor_give_back_room(call->executor);
 }
 
 /* Runs a command of one key that was hashed when the request was prepared. */
@@ -308,7 +385,7 @@ static void run_single(struct call *call, const struct request *request)
     call->first_hash = request->hash;
     call->key_hashes = &call->first_hash;
     ks_lock(ks, shard);
-    run_handler(call);
+    run_with_shards(call, shard);
     ks_unlock(ks, shard);
 }
 
@@ -325,12 +402,12 @@ static void run_locked(struct call *call, const struct request *request)
         run_single(call, request);
     } else if (command->flags & CMD_ALL_SHARDS) {
         ks_lock_all(&call->engine->keyspace);
-        run_handler(call);
+        call_run_handler(call);
         ks_unlock_all(&call->engine->keyspace);
     } else if (command->keys != NULL) {
         run_general(call);
     } else {
-        run_handler(call);
+        call_run_handler(call);
     }
 }
 
@@ -338,7 +415,7 @@ void call_run_nested(struct call *call)
 {
     size_t key_count;
     if (hash_keys(call, &key_count))
-        run_handler(call);
+        run_with_shards(call, NULL);
     else
         reply_no_memory(call);
     stat_add(&call->executor->stats.commands, 1);
@@ -357,14 +434,36 @@ static void run_call(struct call *call, const struct request *request)
 {
     note_use(call->session, call);
     run_locked(call, request);
+    assert(guard_is_clear());
     stat_add(&call->executor->stats.commands, 1);
 }
 
-/* A request that is refused spoils the transaction that it was meant for. */
+/* A request that is refused spoils the transaction that it was meant for; a refused EXEC ends it. */
 static void refuse(struct call *call)
 {
-    transaction_spoil(call->session);
+    if (call->command != NULL && (call->command->flags & CMD_RUNS_QUEUE))
+        transaction_drop(call->session);
+    else
+        transaction_spoil(call->session);
     stat_add(&call->executor->stats.unexpected_errors, 1);
+}
+
+/* In RESP2 a client with subscriptions can't tell a reply from a message, and so may say little. */
+static bool is_deaf_to(const struct call *call)
+{
+    return (call->session->modes & MODE_SUBSCRIBED) && !(call_flags(call) & CMD_SUBSCRIBER) &&
+           atomic_load_explicit(&call->session->protocol, memory_order_relaxed) == 2;
+}
+
+static void refuse_subscriber(struct call *call)
+{
+    char name[128];
+    command_full_name(call->container, call->command, name, sizeof(name));
+    reply_error_format(
+        call,
+        "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+        "context",
+        name);
 }
 
 /* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
@@ -375,25 +474,43 @@ static bool is_in_place(struct call *call)
         reply_error(call, "ERR Command not allowed inside a transaction");
         return false;
     }
+    if (is_deaf_to(call)) {
+        refuse_subscriber(call);
+        return false;
+    }
     return true;
 }
 
-/* The long way of a request: its session or the engine is in a state that may refuse, delay or queue it. */
-static enum run_result run_guarded(struct call *call, const struct request *request, bool is_acceptable)
+enum verdict { VERDICT_RUN, VERDICT_POSTPONE, VERDICT_SETTLED };
+
+/* A call that may run, unless it has to wait or be queued. */
+static enum verdict place(struct call *call)
 {
+    if (is_held_back(call))
+        return VERDICT_POSTPONE;
+    if (!(call->session->modes & MODE_MULTI) || transaction_lets_through(call))
+        return VERDICT_RUN;
+    note_use(call->session, call);
+    transaction_queue(call);
+    return VERDICT_SETTLED;
+}
+
+/* What becomes of a request that is refused, or whose session or engine is in a state that may refuse, delay or queue
+   it. room_leave follows when that has happened. */
+static enum verdict judge(struct call *call, bool is_acceptable)
+{
+    if (call->session->modes & MODES_LISTENING)
+        inbox_settle(call->session);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
-        return RUN_DONE;
+        return VERDICT_SETTLED;
     }
-    if (is_held_back(call))
-        return RUN_POSTPONED;
-    if ((call->session->modes & MODE_MULTI) && !transaction_lets_through(call)) {
-        note_use(call->session, call);
-        transaction_queue(call);
-    } else {
-        run_call(call, request);
+    if ((atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY) && !room_make(call)) {
+        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
+        refuse(call);
+        return VERDICT_SETTLED;
     }
-    return RUN_DONE;
+    return place(call);
 }
 
 /* CLIENT REPLY SKIP silences exactly the next command. */
@@ -410,8 +527,9 @@ static void conclude(struct session *session)
 {
     if (session->modes & MODE_SKIPS)
         follow_client_reply(session);
-    if (session->modes & MODE_LISTENS)
-        inbox_drain(session, SIZE_MAX);
+    if (session->modes & MODES_LISTENING)
+        inbox_settle(session);
+    session->modes &= ~(unsigned)MODE_LEAVES;
 }
 
 enum run_result request_run(struct session *session, const struct request *request)
@@ -429,13 +547,16 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.now_ms = executor->now_ms;
     call.keys.count = 0;
     call.failed = false;
-    if (session->modes & MODE_LISTENS)
-        inbox_drain(session, SIZE_MAX);
-    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    call.is_running = false;
     unsigned state = session->modes | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
-    if (likely(state == 0) && likely(is_acceptable))
+    bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
+    bool is_plain = likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX));
+    enum verdict verdict = likely(is_plain) ? VERDICT_RUN : judge(&call, is_acceptable);
+    if (likely(verdict == VERDICT_RUN))
         run_call(&call, request);
-    else if (run_guarded(&call, request, is_acceptable) == RUN_POSTPONED)
+    if (unlikely(!is_plain))
+        room_leave(executor);
+    if (unlikely(verdict == VERDICT_POSTPONE))
         return RUN_POSTPONED;
     if (unlikely(session->modes != 0))
         conclude(session);
@@ -491,11 +612,18 @@ static bool accept_key(struct call *call, int type, struct ks_key *key)
     return true;
 }
 
-void call_key_look(struct call *call, size_t argument, struct ks_key *key)
+void call_key_inspect(struct call *call, size_t argument, struct ks_key *key)
 {
     call_key_peek(call, argument, key);
     struct executor_stats *stats = &call->executor->stats;
     stat_add(key->entry != NULL ? &stats->hits : &stats->misses, 1);
+}
+
+void call_key_look(struct call *call, size_t argument, struct ks_key *key)
+{
+    call_key_inspect(call, argument, key);
+    if (key->entry == NULL)
+        call_event(call, CFG_NOTIFY_KEY_MISS, "keymiss", key);
 }
 
 bool call_key_read(struct call *call, size_t argument, int type, struct ks_key *key)

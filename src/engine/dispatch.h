@@ -11,8 +11,22 @@ void shard_set_fill(struct executor *executor); /* all of them */
 void shard_set_lock(struct executor *executor);
 void shard_set_unlock(struct executor *executor);
 
-/* Adds the shards of a call's keys; false when there is no memory for hashing them. */
+/* Marks the shards of a set, see ks_begin_adding; the sums over them. */
+size_t shard_set_begin_adding(struct executor *executor);
+size_t shard_set_end_adding(struct executor *executor);
+
+/* How many keys the call may add at most: those of its keys that are not there. Locks one shard at a time. */
+size_t call_count_new_keys(struct call *call);
+
+/* Adds the shards of a call's keys, whose hashes are in the executor's room until the next call's; false when there is
+   no memory for them. */
 MUST_USE bool call_add_shards(struct call *call);
+
+/* The room for the hashes of a few keys stays, that for the largest request ever does not. */
+void executor_give_back_room(struct executor *executor);
+
+/* Runs the handler, and nothing else; its shards are locked. */
+void call_run_handler(struct call *call);
 
 /* Runs a resolved and permitted call while the shards that it needs are locked already. */
 void call_run_nested(struct call *call);
@@ -22,5 +36,8 @@ static inline uint32_t call_flags(const struct call *call)
 {
     return call->command->flags | (call->container != NULL ? call->container->flags : 0);
 }
+
+/* What a call is about to do: as call_flags, but EXEC does what is queued. */
+uint32_t call_effective_flags(const struct call *call);
 
 #endif

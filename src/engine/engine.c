@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "engine/changes.h"
+#include "engine/notify.h"
+#include "keyspace/prefix.h"
 
 enum { SHARDS_PER_THREAD = 8 };
 
@@ -25,24 +27,42 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     struct access_policy *access = &engine->keyspace.access;
     int policy = CFG_READ(config, maxmemory_policy);
     bool is_frequency = policy == CFG_POLICY_ALLKEYS_LFU || policy == CFG_POLICY_VOLATILE_LFU;
-    atomic_store_explicit(&access->is_frequency, is_frequency, memory_order_relaxed);
+    int kind = is_frequency ? ACCESS_FREQUENCY : policy == CFG_POLICY_ALLKEYS_S3FIFO ? ACCESS_QUEUE : ACCESS_TIME;
+    atomic_store_explicit(&access->kind, kind, memory_order_relaxed);
     atomic_store_explicit(&access->log_factor, (int)CFG_READ(config, lfu_log_factor), memory_order_relaxed);
     atomic_store_explicit(&access->decay_minutes, (int)CFG_READ(config, lfu_decay_time_min), memory_order_relaxed);
     atomic_store_explicit(&engine->log.min_level, CFG_READ(config, loglevel), memory_order_relaxed);
     for (int i = 0; i < CFG_CLASS_COUNT; i++)
         atomic_store_explicit(&engine->output_limits[i], cfg_output_limit(config, (enum cfg_client_class)i).hard_bytes,
                               memory_order_relaxed);
+    int events = CFG_READ(config, notify_keyspace_events);
+    atomic_store_explicit(&engine->notified_events, events, memory_order_relaxed);
+    engine_set_interest(engine, INTEREST_EVENTS, notify_asks_for_events(events));
+    atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
+    room_follow(engine);
+    return true;
+}
+
+static bool follow_prefix_index(struct config *config, void *context, struct cfg_error *error)
+{
+    (void)error;
+    struct larder *engine = context;
+    int setting = CFG_READ(config, prefix_index);
+    if (setting != CFG_PREFIX_AUTO)
+        ks_want_prefixes(&engine->keyspace, setting == CFG_PREFIX_ON);
     return true;
 }
 
 static bool hook_configuration(struct larder *engine)
 {
-    static const char *const names[] = {"maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "loglevel",
-                                        "client-output-buffer-limit"};
+    static const char *const names[] = {
+        "maxmemory-policy",           "lfu-log-factor",         "lfu-decay-time", "loglevel",
+        "client-output-buffer-limit", "notify-keyspace-events", "maxmemory",      "maxkeys"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
-    return follow_configuration(engine->config, engine, NULL);
+    return cfg_on_change(engine->config, "prefix-index", follow_prefix_index, engine) &&
+           follow_prefix_index(engine->config, engine, NULL) && follow_configuration(engine->config, engine, NULL);
 }
 
 /* Gives the commands the names that the configuration has for them; the lines were checked when they were read. False
@@ -77,10 +97,13 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
         command_table_free(&engine->commands);
         return false;
     }
-    engine->keyspace.observer = (struct ks_observer){.removed = changes_removed, .context = engine};
+    room_init(&engine->room, threads);
+    engine->keyspace.observer =
+        (struct ks_observer){.added = changes_added, .removed = changes_removed, .context = engine};
     engine->watches = mem_alloc_zeroed(engine->keyspace.shard_count * sizeof(*engine->watches));
-    if (engine->watches == NULL || !hook_configuration(engine)) {
+    if (engine->watches == NULL || !hook_configuration(engine) || !pubsub_init(&engine->pubsub)) {
         mem_free(engine->watches);
+        room_free(&engine->room);
         ks_free(&engine->keyspace);
         command_table_free(&engine->commands);
         return false;
@@ -99,6 +122,8 @@ void engine_free(struct larder *engine)
     for (size_t i = 0; i < engine->keyspace.shard_count; i++)
         watch_table_free(&engine->watches[i]);
     mem_free(engine->watches);
+    pubsub_free(&engine->pubsub);
+    room_free(&engine->room);
     ks_free(&engine->keyspace);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
@@ -113,6 +138,14 @@ void engine_set_gate(struct larder *engine, enum gate gate, bool is_set)
         atomic_fetch_or_explicit(&engine->gates, gate, memory_order_relaxed);
     else
         atomic_fetch_and_explicit(&engine->gates, ~(unsigned)gate, memory_order_relaxed);
+}
+
+void engine_set_interest(struct larder *engine, enum interest interest, bool is_set)
+{
+    if (is_set)
+        atomic_fetch_or_explicit(&engine->interest, interest, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(&engine->interest, ~(unsigned)interest, memory_order_relaxed);
 }
 
 void engine_wake_workers(struct larder *engine)
@@ -201,7 +234,9 @@ void engine_reset_stats(struct larder *engine)
         stat_add(stat_at(&engine->retired, i), -atomic_load_explicit(stat_at(&sums, i), memory_order_relaxed));
     stat_add(&engine->retired.changes, changes); /* what waits to be saved is no statistic */
     lock_give(&engine->executors_lock);
+    atomic_store_explicit(&engine->slow_readers, 0, memory_order_relaxed);
     ks_reset_counters(&engine->keyspace);
+    atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);
 }
 
@@ -211,10 +246,64 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms)
            atomic_load_explicit(&engine->pause_until_ms, memory_order_relaxed) > now_ms;
 }
 
+void engine_want_prefixes(struct larder *engine)
+{
+    if (CFG_READ(engine->config, prefix_index) != CFG_PREFIX_OFF)
+        ks_want_prefixes(&engine->keyspace, true);
+}
+
+bool engine_is_building_prefixes(struct larder *engine)
+{
+    const struct keyspace *ks = &engine->keyspace;
+    for (size_t i = 0; i < ks->shard_count; i++)
+        if (!ks_has_settled_prefixes(ks, &ks->shards[i]))
+            return ks_wants_prefixes(ks);
+    return false;
+}
+
+enum { PREFIX_STEP = 1024 }; /* keys for which a shard stays locked: a fraction of a millisecond */
+
+/* A step of building or dropping the index of one shard; true when there is more to do. Without memory for it there is
+   no index, until it is asked for again. */
+static bool build_prefixes(struct larder *engine, struct shard *shard)
+{
+    struct keyspace *ks = &engine->keyspace;
+    if (likely(ks_has_settled_prefixes(ks, shard)))
+        return false;
+    bool was_taken = ks_enter(ks, shard);
+    enum ks_status status = ks_build_prefixes(ks, shard, PREFIX_STEP);
+    ks_leave(ks, shard, was_taken);
+    if (status != KS_OK) {
+        log_printf(&engine->log, LOG_WARNING_LEVEL, "No memory to build the prefix index.");
+        ks_want_prefixes(ks, false);
+    }
+    return !ks_has_settled_prefixes(ks, shard);
+}
+
+void engine_build_prefixes(struct larder *engine)
+{
+    struct keyspace *ks = &engine->keyspace;
+    for (size_t i = 0; i < ks->shard_count; i++)
+        while (build_prefixes(engine, &ks->shards[i]))
+            continue;
+}
+
+/* A pause that has ended by itself leaves its gate open, through which every request would go the long way. */
+static void end_pause(struct larder *engine, int64_t now_ms)
+{
+    lock_take(&engine->sessions.lock);
+    if (!engine_is_paused(engine, now_ms)) {
+        atomic_store_explicit(&engine->pause_mode, PAUSE_NONE, memory_order_relaxed);
+        engine_set_gate(engine, GATE_PAUSE, false);
+    }
+    lock_give(&engine->sessions.lock);
+}
+
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
+    bool has_built = false; /* one shard's step at a time */
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
     for (size_t i = 0; expires && i < shard_count; i++) {
@@ -223,8 +312,15 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
         ks_unlock(ks, shard);
     }
+    for (size_t i = 0; i < shard_count && !has_built; i++)
+        has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
+    has_more |= has_built;
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
         has_more |= !ks_reclaim(ks, budget);
+    has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
+    if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&
+        !engine_is_paused(engine, now_ms))
+        end_pause(engine, now_ms);
     sampler_run(engine);
     return has_more;
 }
@@ -232,6 +328,6 @@ bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count
 size_t engine_used_memory(struct larder *engine)
 {
     struct ks_figures figures = ks_measure(&engine->keyspace, KS_ALL_DBS);
-    return figures.entry_bytes + figures.table_bytes +
+    return figures.entry_bytes + figures.table_bytes + figures.prefix_bytes + figures.eviction_bytes +
            atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed);
 }

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "engine/command.h"
 #include "engine/config.h"
+#include "engine/pubsub.h"
+#include "engine/room.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/watch.h"
@@ -49,7 +51,8 @@ struct executor {
     struct random random;
     uint64_t *key_hashes; /* of the running command, when it has more than one key */
     size_t key_hashes_capacity;
-    uint64_t *shard_set; /* bitmap of the shards that the running command, or the transaction around it, locked */
+    uint64_t *shard_set;    /* bitmap of the shards that the running command, or the transaction around it, locked */
+    struct room_share room; /* what the running request holds */
     struct executor_stats stats;
 };
 
@@ -68,12 +71,14 @@ struct host {
 
 /* What concerns every request, whoever sends it; while the word is 0, plain sessions' requests go the short way. */
 enum gate {
-    GATE_PAUSE = 1 << 0, /* CLIENT PAUSE may hold requests back */
+    GATE_PAUSE = 1 << 0,  /* CLIENT PAUSE may hold requests back */
+    GATE_MEMORY = 1 << 1, /* maxmemory or maxkeys is set */
 };
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
 enum interest {
-    INTEREST_WATCH = 1 << 0, /* the shard has watched keys */
+    INTEREST_WATCH = 1 << 0,  /* the shard has watched keys */
+    INTEREST_EVENTS = 1 << 1, /* the engine's: notify-keyspace-events asks for events */
 };
 
 enum pause_mode { PAUSE_NONE = 0, PAUSE_WRITES = 1, PAUSE_ALL = 2 };
@@ -89,6 +94,7 @@ struct larder {
     int64_t opened_ms;
     char run_id[RUN_ID_LEN + 1];
     _Atomic int tcp_port; /* of the TCP listeners, 0 when there are none; the network sets it */
+    _Atomic int tls_port; /* likewise of those for TLS */
 
     struct lock executors_lock;
     struct list executors;         /* executors_lock */
@@ -96,9 +102,14 @@ struct larder {
 
     struct sampler sampler; /* has its own lock */
 
+    struct room room; /* maxmemory, maxkeys */
+
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */
     struct watch_table *watches; /* by shard, under its lock */
+    _Atomic size_t watched_keys; /* of all of them */
+    struct pubsub pubsub;        /* has its own locks */
+    _Atomic int notified_events; /* enum cfg_notify: notify-keyspace-events */
 
     _Atomic size_t output_limits[CFG_CLASS_COUNT]; /* the configuration's hard limits in bytes, 0: none */
     _Atomic uint64_t slow_readers;                 /* closed because too much waited in their inboxes */
@@ -127,6 +138,8 @@ void engine_free(struct larder *engine);
 
 /* Opens or closes a gate, on any thread. */
 void engine_set_gate(struct larder *engine, enum gate gate, bool is_set);
+/* The same for an interest in all keys. */
+void engine_set_interest(struct larder *engine, enum interest interest, bool is_set);
 
 void engine_wake_workers(struct larder *engine);
 
@@ -145,6 +158,13 @@ bool engine_is_paused(struct larder *engine, int64_t now_ms);
 /* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and
    frees some flushed memory. True when there is more to do at once. */
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
+
+/* Any thread: the prefix index is asked for by a command; it is built unless the configuration says `off`. */
+void engine_want_prefixes(struct larder *engine);
+/* Does a command that goes by prefixes do better to wait, as the index is being built? */
+bool engine_is_building_prefixes(struct larder *engine);
+/* Any thread that holds no shard's lock, or all: builds the index here and now, in steps. */
+void engine_build_prefixes(struct larder *engine);
 
 /* Memory that the engine holds for data, as the allocator counts it. */
 size_t engine_used_memory(struct larder *engine);

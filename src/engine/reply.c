@@ -115,8 +115,29 @@ void reply_end_set(struct call *call, struct out_chunk *begun, size_t count)
     ENCODE(call, end_set, begun, count);
 }
 
+/* An EXEC that is refused ends the transaction, and says so. */
+static bool is_refused_exec(const struct call *call)
+{
+    return call->command != NULL && (call->command->flags & CMD_RUNS_QUEUE) && !call->is_running;
+}
+
+/* The error for EXEC when its refusal is `text`, without the plain code; returns its length. */
+static size_t word_exec_abort(char abort[ERROR_MAX], const char *text, size_t len)
+{
+    static const char code[] = "ERR ";
+    size_t skipped = len >= strlen(code) && memcmp(text, code, strlen(code)) == 0 ? strlen(code) : 0;
+    int written = snprintf(abort, ERROR_MAX, "EXECABORT Transaction discarded because of: %.*s", (int)(len - skipped),
+                           text + skipped);
+    return written < ERROR_MAX ? (size_t)written : ERROR_MAX - 1;
+}
+
 static void send_error(struct call *call, char *text, size_t len)
 {
+    char abort[ERROR_MAX];
+    if (is_refused_exec(call)) {
+        len = word_exec_abort(abort, text, len);
+        text = abort;
+    }
     for (size_t i = 0; i < len; i++)
         if (text[i] == '\r' || text[i] == '\n')
             text[i] = ' ';

@@ -62,6 +62,7 @@ void session_open(struct session *session, struct larder *engine, const struct t
     session->is_authenticated = !is_password_required(engine);
     atomic_init(&session->last_use_ms, session->created_ms);
     out_init(&session->out, pool);
+    session->out.ceiling = transport->is_network ? SESSION_OUTPUT_CEILING : 0;
     session_set_protocol(session, 2);
     list_init(&session->in_registry);
     list_init(&session->watches);
@@ -80,6 +81,7 @@ void session_register(struct session *session)
 void session_close(struct session *session)
 {
     transaction_drop(session);
+    pubsub_unsubscribe_all(session);
     struct session_registry *registry = &session->engine->sessions;
     lock_take(&registry->lock);
     if (!list_is_empty(&session->in_registry)) {
@@ -115,6 +117,8 @@ bool session_set_text(struct session *session, char **field, bytes text)
 void session_reset(struct session *session)
 {
     transaction_drop(session);
+    pubsub_unsubscribe_all(session);
+    inbox_settle(session); /* before the protocol changes */
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
@@ -137,11 +141,17 @@ struct session *session_next_client(struct session_registry *registry, struct se
     return NULL;
 }
 
+size_t session_output_memory(const struct session *session)
+{
+    return atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
+           atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
+}
+
 size_t session_memory(const struct session *session)
 {
     return sizeof(*session) + atomic_load_explicit(&session->query_capacity, memory_order_relaxed) +
-           atomic_load_explicit(&session->out_bytes, memory_order_relaxed) +
-           atomic_load_explicit(&session->inbox.bytes, memory_order_relaxed);
+           atomic_load_explicit(&session->multi_bytes, memory_order_relaxed) + session_output_memory(session) +
+           atomic_load_explicit(&session->subscribed_bytes, memory_order_relaxed);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -155,11 +165,13 @@ struct session_figures session_measure(struct session_registry *registry)
     lock_take(&registry->lock);
     for (struct session *session = NULL; (session = session_next_client(registry, session)) != NULL;) {
         size_t input = atomic_load_explicit(&session->query_capacity, memory_order_relaxed);
-        size_t output = atomic_load_explicit(&session->out_bytes, memory_order_relaxed);
+        size_t output = session_output_memory(session);
         figures.count++;
         figures.memory += session_memory(session);
+        figures.watching += atomic_load_explicit(&session->watched, memory_order_relaxed) > 0;
         figures.max_input = larger(figures.max_input, input);
         figures.max_output = larger(figures.max_output, output);
+        figures.subscribed += pubsub_count_all(session) > 0;
     }
     lock_give(&registry->lock);
     return figures;

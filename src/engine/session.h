@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "base/out.h"
 #include "engine/inbox.h"
+#include "engine/pubsub.h"
 #include "engine/reply.h"
 
 #include <stdatomic.h>
@@ -22,19 +23,29 @@ struct transaction;
 
 enum { SESSION_ADDRESS_SIZE = 128 };
 
+/* Bytes of output waiting at which a client is closed even where no limit is configured. */
+enum { SESSION_OUTPUT_CEILING = 1 << 30 };
+
 /* What carries a session. */
 struct transport {
     /* Any thread, under a lock that the session's closing needs (the registry's, or that of a table which lists the
        session): its `must_close` was set, something came into its inbox, or it may run again; look at it soon. */
     void (*interrupt)(struct session *session);
-    bool is_network; /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+    bool is_network;  /* a client from outside: listed by CLIENT LIST, held back by CLIENT PAUSE */
+    bool keeps_inbox; /* what is delivered is no part of its output: the program takes it when it wants to */
+    bool can_wait;    /* carried by a thread that does the engine's upkeep while the client waits for it */
 };
 
 /* States in which a request goes the long way through the dispatcher; a session in none of them is a plain one. */
 enum session_mode {
-    MODE_MULTI = 1 << 0,   /* commands are queued */
-    MODE_LISTENS = 1 << 1, /* others may deliver to its inbox */
-    MODE_SKIPS = 1 << 2,   /* CLIENT REPLY SKIP is under way */
+    MODE_MULTI = 1 << 0,      /* commands are queued */
+    MODE_LISTENS = 1 << 1,    /* others may deliver to its inbox */
+    MODE_SKIPS = 1 << 2,      /* CLIENT REPLY SKIP is under way */
+    MODE_EXEC = 1 << 3,       /* queued commands run: what would stand between their replies must wait */
+    MODE_SUBSCRIBED = 1 << 4, /* it has subscriptions, so that others may deliver to it */
+    MODE_LEAVES = 1 << 5,     /* it has none any more, but what was delivered may still wait */
+
+    MODES_LISTENING = MODE_LISTENS | MODE_SUBSCRIBED | MODE_LEAVES, /* its inbox is to be looked at */
 };
 
 enum client_reply { CLIENT_REPLY_ON, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, CLIENT_REPLY_SKIPPING };
@@ -57,9 +68,10 @@ struct session {
     struct out out;                      /* replies not yet handed to the transport */
     const struct reply_encoder *encoder; /* by protocol and CLIENT REPLY */
     enum client_reply client_reply;
-    unsigned modes;                  /* enum session_mode */
-    struct transaction *transaction; /* NULL outside MULTI */
-    struct list watches;             /* struct watch; see watch.h */
+    unsigned modes;                      /* enum session_mode */
+    struct transaction *transaction;     /* NULL outside MULTI */
+    struct list watches;                 /* struct watch; see watch.h */
+    struct subscriptions *subscriptions; /* NULL: none; see pubsub.h */
     bool is_authenticated;
     bool close_after_reply; /* QUIT, or an error that ends the connection */
 
@@ -77,8 +89,12 @@ struct session {
     _Atomic size_t out_bytes; /* memory of output that could not be sent yet */
     _Atomic size_t out_chunks;
     _Atomic uint64_t commands;
-    _Atomic int queued;       /* commands in MULTI, -1 outside */
-    _Atomic int output_class; /* enum cfg_client_class: which output limits hold */
+    _Atomic int queued;                       /* commands in MULTI, -1 outside */
+    _Atomic size_t watched;                   /* keys that it watches */
+    _Atomic size_t multi_bytes;               /* memory of what is queued and watched; limited as input is */
+    _Atomic int output_class;                 /* enum cfg_client_class: which output limits hold */
+    _Atomic uint32_t subscribed[TOPIC_KINDS]; /* subscriptions of each kind */
+    _Atomic size_t subscribed_bytes;          /* memory of them */
 
     struct inbox inbox;      /* from other threads; see there */
     _Atomic bool is_touched; /* a watched key changed; under the lock of that key's shard */
@@ -106,6 +122,14 @@ void session_open(struct session *session, struct larder *engine, const struct t
                   const struct reply_encoder *const *encoders, struct out_pool *pool);
 /* Lets other threads see it. */
 void session_register(struct session *session);
+
+/* The owner: more, or less (a negative number, as size_t), is queued or watched. */
+static inline void session_count_multi(struct session *session, size_t by)
+{
+    size_t bytes = atomic_load_explicit(&session->multi_bytes, memory_order_relaxed);
+    atomic_store_explicit(&session->multi_bytes, bytes + by, memory_order_relaxed);
+}
+
 /* Takes it out of the registry and frees what it owns; the structure itself is the transport's. */
 void session_close(struct session *session);
 
@@ -114,7 +138,11 @@ void session_close(struct session *session);
    to it yet. */
 struct session *session_next_client(struct session_registry *registry, struct session *session);
 
-/* Memory that a session holds: itself, its input, and output that waits to be sent. Any thread. */
+/* Memory of what waits to be sent to a session's client, what others share with it counted in full. Any thread. */
+size_t session_output_memory(const struct session *session);
+
+/* Memory that a session holds: itself, its input, what it queued, watches and subscribed to, and output that waits to
+   be sent. Any thread. */
 size_t session_memory(const struct session *session);
 
 /* All clients together. */
@@ -123,6 +151,8 @@ struct session_figures {
     size_t memory;     /* bytes */
     size_t max_input;  /* bytes of the largest input buffer */
     size_t max_output; /* bytes of output waiting for the slowest reader */
+    size_t watching;   /* clients that watch a key */
+    size_t subscribed; /* those with subscriptions */
 };
 
 /* Takes the registry's lock. */

@@ -64,7 +64,7 @@ void transaction_queue(struct call *call)
         transaction->first = copy;
     transaction->last = copy;
     transaction->count++;
-    transaction->bytes += mem_size(copy);
+    session_count_multi(call->session, mem_size(copy));
     transaction->flags |= call_flags(call);
     atomic_store_explicit(&call->session->queued, (int)transaction->count, memory_order_relaxed);
     reply_status(call, "QUEUED");
@@ -81,15 +81,11 @@ uint32_t transaction_flags(const struct session *session)
     return session->transaction != NULL ? session->transaction->flags : 0;
 }
 
-size_t transaction_bytes(const struct session *session)
-{
-    return session->transaction != NULL ? session->transaction->bytes : 0;
-}
-
-static void free_queue(struct transaction *transaction)
+static void free_queue(struct session *session, struct transaction *transaction)
 {
     while (transaction->first != NULL) {
         struct queued_call *next = transaction->first->next;
+        session_count_multi(session, -mem_size(transaction->first));
         mem_free(transaction->first);
         transaction->first = next;
     }
@@ -110,7 +106,7 @@ void transaction_drop(struct session *session)
 {
     watch_clear(session);
     if (session->transaction != NULL)
-        free_queue(take_queue(session));
+        free_queue(session, take_queue(session));
 }
 
 static struct call nested_call(const struct call *exec, const struct queued_call *queued)
@@ -124,6 +120,16 @@ static struct call nested_call(const struct call *exec, const struct queued_call
     call.keys.count = 0;
     call.failed = false;
     return call;
+}
+
+size_t transaction_count_new_keys(struct call *exec)
+{
+    size_t count = 0;
+    for (const struct queued_call *queued = exec->session->transaction->first; queued != NULL; queued = queued->next) {
+        struct call call = nested_call(exec, queued);
+        count += call_count_new_keys(&call);
+    }
+    return count;
 }
 
 /* Does a call ask for all shards: by its flag, because it visits them one by one, or as its keys can't be told? */
@@ -155,18 +161,23 @@ static void collect_shards(struct call *exec, const struct transaction *transact
 static bool is_touched(const struct call *call)
 {
     const struct session *session = call->session;
-    for (struct list *link = session->watches.next; link != &session->watches; link = link->next)
-        watch_look(CONTAINER_OF(link, struct watch, in_session), call->now_ms);
-    return atomic_load_explicit(&session->is_touched, memory_order_relaxed);
+    if (atomic_load_explicit(&session->is_touched, memory_order_relaxed))
+        return true;
+    for (const struct list *link = session->watches.next; link != &session->watches; link = link->next)
+        if (watch_is_overdue(CONTAINER_OF(link, struct watch, in_session), call->now_ms))
+            return true;
+    return false;
 }
 
 static void run_queue(struct call *exec, const struct transaction *transaction)
 {
+    exec->session->modes |= MODE_EXEC;
     reply_array(exec, transaction->count);
     for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
         call_run_nested(&call);
     }
+    exec->session->modes &= ~(unsigned)MODE_EXEC;
 }
 
 void transaction_run(struct call *call)
@@ -187,5 +198,6 @@ void transaction_run(struct call *call)
             run_queue(call, transaction);
         shard_set_unlock(call->executor);
     }
-    free_queue(transaction);
+    free_queue(session, transaction);
+    executor_give_back_room(call->executor);
 }

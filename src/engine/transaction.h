@@ -1,6 +1,6 @@
 /* MULTI: commands are checked and queued, and run by EXEC one after another while the shards of all their keys, and of
    all watched keys, stay locked; nobody sees a part of them. What is queued belongs to its session and is seen by the
-   session's owner only. */
+   session's owner only; its memory is counted in the session's multi_bytes. */
 #ifndef LARDER_ENGINE_TRANSACTION_H
 #define LARDER_ENGINE_TRANSACTION_H
 
@@ -12,9 +12,8 @@ struct transaction {
     struct queued_call *first;
     struct queued_call *last;
     size_t count;
-    size_t bytes;      /* memory of what is queued */
-    uint32_t flags;    /* of all queued commands together */
-    bool is_spoiled;   /* a command was refused: EXEC will run none */
+    uint32_t flags;  /* of all queued commands together */
+    bool is_spoiled; /* a command was refused: EXEC will run none */
 };
 
 /* MULTI; false when there is no memory. */
@@ -28,9 +27,9 @@ void transaction_queue(struct call *call);
 void transaction_spoil(struct session *session);
 /* What EXEC would do has these flags; 0 outside MULTI. */
 uint32_t transaction_flags(const struct session *session);
-/* Memory that is queued, counted against client-query-buffer-limit; 0 outside MULTI. */
-size_t transaction_bytes(const struct session *session);
 
+/* How many keys EXEC may add at most, see call_count_new_keys. */
+size_t transaction_count_new_keys(struct call *exec);
 /* EXEC: runs what is queued, or replies why not. */
 void transaction_run(struct call *call);
 /* Forgets what is queued and what is watched. */

@@ -23,25 +23,33 @@ struct watch {
     struct list in_session; /* owner of the session only */
     struct session *session;
     struct watched_key *key;
+    bool is_dead; /* the lock of the key's shard: what the key holds was past its deadline before it could be seen, so
+                     that its removal changes nothing */
 };
 
 /* Locked. From now on changes of the key mark the session. False when there is no memory. Watching twice is once. */
 MUST_USE bool watch_add(struct session *session, const struct ks_key *key);
 
-/* Locked. The key was touched, or is about to go: marks those who watch it. */
+/* Locked. The key was changed: marks those who watch it. */
 void watch_touch(struct larder *engine, struct shard *shard, size_t db, bytes name, uint64_t hash);
+/* Locked. The key is about to be removed because its deadline has passed. */
+void watch_expire(struct larder *engine, struct shard *shard, size_t db, bytes name, uint64_t hash);
 
-/* All shards locked. Marks those who watch a key that exists in database `db`, or in `other`: both are about to change
-   as a whole. */
-void watch_touch_databases(struct larder *engine, size_t db, size_t other);
+/* All shards locked. Database `db` is about to be emptied (other == db), or exchanged with `other`: marks those who
+   watch a key that this changes. */
+void watch_touch_databases(struct larder *engine, size_t db, size_t other, int64_t now_ms);
 
-/* The owner of the session, holding no shard's lock or those of all that it watches. Watches nothing any more, and takes the mark away. */
+/* The owner of the session, holding no shard or those of all that it watches. Watches nothing any more, and takes the
+   mark away. */
 void watch_clear(struct session *session);
 
-/* What one watches, for EXEC: which shard to lock; and a look at the key under that lock, so that it is marked if its
-   deadline has passed meanwhile. */
+/* What one watches, for EXEC: which shard to lock; and whether, under that lock, the key has passed its deadline since
+   it is watched. */
 size_t watch_shard(const struct watch *watch);
-void watch_look(const struct watch *watch, int64_t now_ms);
+bool watch_is_overdue(const struct watch *watch, int64_t now_ms);
+
+/* All shards locked; for tests: asserts the invariants of all tables. */
+void watch_check(struct larder *engine);
 
 /* Of an engine without sessions. */
 void watch_table_free(struct watch_table *table);

@@ -1,27 +1,12 @@
 /* Recency and frequency of use, in the 24 bits that Redis has for them and with its meaning: either the time of the
    last use in seconds, or (LFU) 16 bits of minutes and a counter of 8 bits that grows with the logarithm of the uses
    and decays with time. Which of the two the bits hold is the policy's, switched without touching the entries; for a
-   while after a switch the figures mean little, as in Redis. */
+   while after a switch the figures mean little, as in Redis. The bits of an entry in a queue belong to s3fifo.c, until
+   the entry leaves it. */
+#include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
 enum { FREQUENCY_START = 5, FREQUENCY_MAX = 255, ACCESS_MASK = 0xffffff, MINUTE_MASK = 0xffff };
-
-static uint32_t get_bits(const struct entry *entry)
-{
-    return entry->access[0] | (uint32_t)entry->access[1] << 8 | (uint32_t)entry->access[2] << 16;
-}
-
-static void set_bits(struct entry *entry, uint32_t bits)
-{
-    entry->access[0] = (uint8_t)bits;
-    entry->access[1] = (uint8_t)(bits >> 8);
-    entry->access[2] = (uint8_t)(bits >> 16);
-}
-
-static bool is_frequency(const struct access_policy *policy)
-{
-    return atomic_load_explicit(&policy->is_frequency, memory_order_relaxed);
-}
 
 static uint32_t minutes(int64_t now_ms)
 {
@@ -56,32 +41,55 @@ static unsigned incremented(const struct access_policy *policy, unsigned counter
 
 void access_start(const struct access_policy *policy, struct entry *entry, int64_t now_ms)
 {
-    if (is_frequency(policy))
-        set_bits(entry, make_frequency(now_ms, FREQUENCY_START));
+    if (access_kind(policy) == ACCESS_FREQUENCY)
+        set_entry_access(entry, make_frequency(now_ms, FREQUENCY_START));
     else
-        set_bits(entry, (uint32_t)(now_ms / 1000) & ACCESS_MASK);
+        set_entry_access(entry, (uint32_t)(now_ms / 1000) & ACCESS_MASK);
+}
+
+static void touch_frequency(struct ks_key *key, int64_t now_ms)
+{
+    const struct access_policy *policy = &key->ks->access;
+    unsigned counter = decayed(policy, entry_access(key->entry), now_ms);
+    set_entry_access(key->entry, make_frequency(now_ms, incremented(policy, counter, &key->shard->random)));
 }
 
 void ks_touch(struct ks_key *key, int64_t now_ms)
 {
-    const struct access_policy *policy = &key->ks->access;
     struct entry *entry = key->entry;
-    if (is_frequency(policy)) {
-        unsigned counter = decayed(policy, get_bits(entry), now_ms);
-        set_bits(entry, make_frequency(now_ms, incremented(policy, counter, &key->shard->random)));
-        return;
+    if (unlikely(entry->flags & ENTRY_IS_QUEUED)) {
+        s3_touch(entry);
+    } else if (access_kind(&key->ks->access) == ACCESS_FREQUENCY) {
+        touch_frequency(key, now_ms);
+    } else {
+        uint32_t seconds = (uint32_t)(now_ms / 1000) & ACCESS_MASK;
+        if (entry_access(entry) != seconds) /* no write to a shared cache line for a key used again within the second */
+            set_entry_access(entry, seconds);
     }
-    uint32_t seconds = (uint32_t)(now_ms / 1000) & ACCESS_MASK;
-    if (get_bits(entry) != seconds) /* no write to a shared cache line for a key used again within the second */
-        set_bits(entry, seconds);
+    if (is_bounded(key->ks))
+        rank_use(key);
+}
+
+int64_t access_idle_seconds(const struct entry *entry, int64_t now_ms)
+{
+    if (entry->flags & ENTRY_IS_QUEUED)
+        return 0;
+    return (int64_t)(((uint32_t)(now_ms / 1000) - entry_access(entry)) & ACCESS_MASK);
+}
+
+unsigned access_frequency(const struct access_policy *policy, const struct entry *entry, int64_t now_ms)
+{
+    if (entry->flags & ENTRY_IS_QUEUED)
+        return s3_uses(entry);
+    return decayed(policy, entry_access(entry), now_ms);
 }
 
 int64_t ks_idle_seconds(const struct ks_key *key, int64_t now_ms)
 {
-    return (int64_t)(((uint32_t)(now_ms / 1000) - get_bits(key->entry)) & ACCESS_MASK);
+    return access_idle_seconds(key->entry, now_ms);
 }
 
 unsigned ks_frequency(const struct ks_key *key, int64_t now_ms)
 {
-    return decayed(&key->ks->access, get_bits(key->entry), now_ms);
+    return access_frequency(&key->ks->access, key->entry, now_ms);
 }

@@ -1,9 +1,9 @@
 /* An entry: one key with its value, in one allocation.
 
-       +--------+----------------+-----------+----------------+-----+--------------+
-       | header | deadline node  | box       | long key length| key | inline value |
-       | 8      | 24, if any     | 8, if any | 8, if any      |     | if not boxed |
-       +--------+----------------+-----------+----------------+-----+--------------+
+       +--------+---------------+------------+-----------+-----------------+-----+--------------+
+       | header | deadline node | rank       | box       | long key length | key | inline value |
+       | 8      | 24, if any    | 24, if any | 8, if any | 8, if any       |     | if not boxed |
+       +--------+---------------+------------+-----------+-----------------+-----+--------------+
 
    The header says which optional parts are there. A short string lies inline behind the key; a longer one, or any other
    type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that
@@ -24,6 +24,10 @@ enum entry_flag {
     ENTRY_HAS_DEADLINE = 1 << 0,
     ENTRY_IS_BOXED = 1 << 1,
     ENTRY_HAS_LONG_KEY = 1 << 2, /* the key's length does not fit the header */
+    ENTRY_HAS_RANK = 1 << 3,     /* stands in the order of use that a bound on the number of keys needs, see rank.c */
+    ENTRY_IS_QUEUED = 1 << 4,    /* stands in a queue, which the access bits name, see s3fifo.c */
+
+    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK,
 };
 
 enum {
@@ -41,11 +45,24 @@ struct entry {
     char data[];
 };
 
+/* An entry's place in its database's order of use. */
+struct rank {
+    struct list link;
+    uint64_t stamp : 56; /* of the last use, from the keyspace's one counter: the order across shards and databases */
+    uint64_t offset : 8; /* of the rank in its entry */
+};
+
+/* Size of the deadline node and the rank, by flags. */
+static inline size_t entry_nodes_size(unsigned flags)
+{
+    return (flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) +
+           (flags & ENTRY_HAS_RANK ? sizeof(struct rank) : 0);
+}
+
 /* Size of the optional parts in front of the key, by flags. */
 static inline size_t entry_prefix_size(unsigned flags)
 {
-    return (flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) + (flags & ENTRY_IS_BOXED ? 8 : 0) +
-           (flags & ENTRY_HAS_LONG_KEY ? 8 : 0);
+    return entry_nodes_size(flags) + (flags & ENTRY_IS_BOXED ? 8 : 0) + (flags & ENTRY_HAS_LONG_KEY ? 8 : 0);
 }
 
 static inline struct wheel_node *entry_deadline_node(struct entry *entry)
@@ -58,15 +75,26 @@ static inline struct entry *entry_of_deadline_node(struct wheel_node *node)
     return (struct entry *)(void *)((char *)node - offsetof(struct entry, data));
 }
 
+static inline struct rank *entry_rank(struct entry *entry)
+{
+    size_t offset = entry->flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0;
+    return (struct rank *)(void *)(entry->data + offset);
+}
+
+static inline struct entry *entry_of_rank(struct rank *rank)
+{
+    return (struct entry *)(void *)((char *)rank - rank->offset);
+}
+
 /* The box's content: a blob for strings. */
 static inline void **entry_box(const struct entry *entry)
 {
-    return (void **)(uintptr_t)(entry->data + (entry->flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0));
+    return (void **)(uintptr_t)(entry->data + entry_nodes_size(entry->flags));
 }
 
 static inline bytes entry_key(const struct entry *entry)
 {
-    if (likely(entry->flags == 0))
+    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
         return (bytes){entry->data, entry->key_len};
     size_t prefix = entry_prefix_size(entry->flags);
     uint64_t len = entry->key_len;

@@ -4,6 +4,7 @@
 #include "keyspace/keyspace.h"
 
 #include "base/mem.h"
+#include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
 enum ks_status ks_init(struct keyspace *ks, size_t shard_count, bool is_locking, size_t db_count)
@@ -23,10 +24,14 @@ enum ks_status ks_init(struct keyspace *ks, size_t shard_count, bool is_locking,
     for (; ks->shard_count < shard_count; ks->shard_count++) {
         struct shard *shard = &ks->shards[ks->shard_count];
         shard->dbs = mem_alloc_zeroed(db_count * sizeof(struct db));
-        if (shard->dbs == NULL) {
+        shard->evictor = mem_alloc_zeroed(sizeof(*shard->evictor));
+        if (shard->dbs == NULL || shard->evictor == NULL) {
+            mem_free(shard->dbs);
+            mem_free(shard->evictor);
             ks_free(ks);
             return KS_NO_MEMORY;
         }
+        s3_init(&shard->evictor->s3);
         lock_init(&shard->lock);
         uint64_t seed;
         random_secure(&seed, sizeof(seed));
@@ -48,8 +53,13 @@ void ks_free(struct keyspace *ks)
         for (size_t db = 0; db < ks->db_count; db++) {
             ht_drain(&shard->dbs[db].keys, SIZE_MAX, free_entry, NULL);
             mem_free(shard->dbs[db].deadlines);
+            prefix_free(&shard->dbs[db]);
+            mem_free(shard->dbs[db].ranks);
         }
         mem_free(shard->dbs);
+        s3_clear(&shard->evictor->s3, SIZE_MAX);
+        ghosts_free(&shard->evictor->s3.ghosts);
+        mem_free(shard->evictor);
         lock_free(&shard->lock);
     }
     mem_free(ks->shards);
@@ -134,6 +144,36 @@ static void count_out(struct db *db, struct entry *entry)
     }
 }
 
+/* A new entry takes its place in the order in which keys may be evicted. */
+static void enter_order(struct ks_key *key, struct entry *entry, int64_t now_ms)
+{
+    key->shard->added++;
+    access_start(&key->ks->access, entry, now_ms);
+    if (unlikely(key->shard->evictor->s3.is_on))
+        s3_admit(key->ks, key->shard, key->db, entry, key->hash);
+    if (entry->flags & ENTRY_HAS_RANK)
+        rank_enter(key->ks, key->shard, key->db, entry);
+    if (is_bounded(key->ks))
+        rank_count_in(key->ks, key->shard);
+}
+
+/* An entry takes the place of another of the same key. */
+static void inherit_order(struct ks_key *key, struct entry *entry, struct entry *old)
+{
+    memcpy(entry->access, old->access, sizeof(entry->access));
+    entry->flags |= old->flags & ENTRY_IS_QUEUED;
+    if (unlikely((entry->flags | old->flags) & ENTRY_HAS_RANK))
+        rank_inherit(key->ks, key->shard, key->db, entry, old);
+}
+
+static void leave_order(struct ks_key *key, struct entry *entry)
+{
+    if (entry->flags & ENTRY_HAS_RANK)
+        rank_leave(key->db, entry);
+    if (entry->flags & ENTRY_IS_QUEUED)
+        s3_leave(key->shard, key->db, entry);
+}
+
 void ks_delete(struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
@@ -141,9 +181,15 @@ void ks_delete(struct ks_key *key)
     count_out(key->db, entry);
     if (entry->flags & ENTRY_HAS_DEADLINE)
         wheel_remove(entry_deadline_node(entry));
+    prefix_remove(key->db, entry);
+    if (unlikely(entry->flags & (ENTRY_HAS_RANK | ENTRY_IS_QUEUED)))
+        leave_order(key, entry);
     ht_remove(&key->db->keys, &key->probe, ks_hash_entry, key->ks);
     ks_release(key->ks, entry);
     key->entry = NULL;
+    if (is_bounded(key->ks))
+        rank_count_out(key->ks, key->shard, 1);
+    ks_meter(key->ks, key->shard, key->db);
 }
 
 void ks_remove(struct ks_key *key, enum ks_removal why)
@@ -176,35 +222,68 @@ static void find_again(struct ks_key *key)
         continue;
 }
 
-/* Puts a complete new entry in the place of the key's present one, which is freed, or adds it. Its deadline, if the
-   flag is set, is `deadline_ms` and its node not yet in the wheel. On failure the new entry stays the caller's. */
-static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms)
+/* The flag of a new entry that is to have a rank. */
+static unsigned rank_flag(const struct keyspace *ks)
+{
+    return is_bounded(ks) ? ENTRY_HAS_RANK : 0;
+}
+
+static void replace_entry(struct ks_key *key, struct entry *entry)
 {
     struct entry *old = key->entry;
-    struct db *db = key->db;
-    if ((entry->flags & ENTRY_HAS_DEADLINE) && ensure_wheel(db) != KS_OK)
+    count_out(key->db, old);
+    if (old->flags & ENTRY_HAS_DEADLINE)
+        wheel_remove(entry_deadline_node(old));
+    prefix_replace(key->db, old, entry);
+    inherit_order(key, entry, old);
+    ht_replace(&key->probe, entry);
+    ks_release(key->ks, old);
+}
+
+static enum ks_status add_entry(struct ks_key *key, struct entry *entry, int64_t now_ms)
+{
+    if (!prefix_insert(key->db, entry))
         return KS_NO_MEMORY;
-    if (old == NULL) {
-        if (!ht_insert(&db->keys, key->hash, entry, ks_hash_entry, key->ks))
-            return KS_NO_MEMORY;
-        key->entry = entry;
-        find_again(key);
-    } else {
-        count_out(db, old);
-        if (old->flags & ENTRY_HAS_DEADLINE)
-            wheel_remove(entry_deadline_node(old));
-        ht_replace(&key->probe, entry);
-        ks_release(key->ks, old);
+    if (!ht_insert(&key->db->keys, key->hash, entry, ks_hash_entry, key->ks)) {
+        prefix_remove(key->db, entry);
+        return KS_NO_MEMORY;
     }
-    if (entry->flags & ENTRY_HAS_DEADLINE)
-        wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
-    count_in(db, entry);
     key->entry = entry;
+    find_again(key);
+    enter_order(key, entry, now_ms);
     return KS_OK;
 }
 
+/* Puts a complete new entry in the place of the key's present one, which is freed and whose use is remembered, or adds
+   it, used now. Its deadline, if the flag is set, is `deadline_ms` and its node not yet in the wheel. On failure the
+   new entry stays the caller's. */
+static enum ks_status install(struct ks_key *key, struct entry *entry, int64_t deadline_ms, int64_t now_ms)
+{
+    struct db *db = key->db;
+    bool is_new = key->entry == NULL;
+    enum ks_status status = KS_OK;
+    if (entry->flags & ENTRY_HAS_DEADLINE)
+        status = ensure_wheel(db);
+    if ((entry->flags & ENTRY_HAS_RANK) && !rank_prepare(db))
+        status = KS_NO_MEMORY;
+    if (status == KS_OK && is_new)
+        status = add_entry(key, entry, now_ms);
+    else if (status == KS_OK)
+        replace_entry(key, entry);
+    if (status == KS_OK) {
+        if (entry->flags & ENTRY_HAS_DEADLINE)
+            wheel_add(db->deadlines, entry_deadline_node(entry), deadline_ms);
+        count_in(db, entry);
+        key->entry = entry;
+    }
+    ks_meter(key->ks, key->shard, db);
+    if (status == KS_OK && is_new && unlikely(atomic_load_explicit(&key->ks->tells_added, memory_order_relaxed)))
+        key->ks->observer.added(key->ks->observer.context, key->shard, ks_db_number(key), entry);
+    return status;
+}
+
 /* A string entry of `len` bytes that begin with `head`, the others unset; longer ones than fit inline get a blob with
-   room for `capacity`. Encoding, access bits and deadline are the caller's to fill. */
+   room for `capacity`. Encoding and deadline are the caller's to fill. */
 static struct entry *make_string(bytes name, unsigned flags, bytes head, size_t len, size_t capacity)
 {
     struct blob *blob = NULL;
@@ -276,15 +355,11 @@ enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encodi
             move_deadline(key->db, old, deadline_ms);
         return KS_OK;
     }
-    struct entry *entry = make_string(key->name, flags, value, value.len, value.len);
+    struct entry *entry = make_string(key->name, flags | rank_flag(key->ks), value, value.len, value.len);
     if (entry == NULL)
         return KS_NO_MEMORY;
     entry->encoding = encoding;
-    if (old != NULL)
-        memcpy(entry->access, old->access, sizeof(entry->access));
-    else
-        access_start(&key->ks->access, entry, now_ms);
-    if (install(key, entry, deadline_ms) == KS_OK)
+    if (install(key, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
     return KS_NO_MEMORY;
@@ -314,14 +389,11 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     } else {
         /* the second growth of a value is taken as a sign of more to come */
         size_t capacity = old != NULL ? with_headroom(len) : len;
+        flags |= rank_flag(key->ks);
         struct entry *entry = make_string(key->name, flags, (bytes){value.at, kept}, len, capacity);
         if (entry == NULL)
             return KS_NO_MEMORY;
-        if (old != NULL)
-            memcpy(entry->access, old->access, sizeof(entry->access));
-        else
-            access_start(&key->ks->access, entry, now_ms);
-        if (install(key, entry, deadline_ms) != KS_OK) {
+        if (install(key, entry, deadline_ms, now_ms) != KS_OK) {
             entry_free(entry);
             return KS_NO_MEMORY;
         }
@@ -332,11 +404,11 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
-/* Stores under `to` an entry with the type, encoding, access bits and value of `source`: an inline value is copied, a
-   blob shared. */
-static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms)
+/* Stores under `to` an entry with the type, encoding and value of `source`: an inline value is copied, a blob shared.
+ */
+static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms, int64_t now_ms)
 {
-    unsigned flags = deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0;
+    unsigned flags = (deadline_ms != NO_DEADLINE ? ENTRY_HAS_DEADLINE : 0) | rank_flag(to->ks);
     struct entry *entry;
     if (source->flags & ENTRY_IS_BOXED) {
         entry = entry_new(flags | ENTRY_IS_BOXED, to->name, 0);
@@ -350,8 +422,7 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
         return KS_NO_MEMORY;
     entry->type = source->type;
     entry->encoding = source->encoding;
-    memcpy(entry->access, source->access, sizeof(entry->access));
-    if (install(to, entry, deadline_ms) == KS_OK)
+    if (install(to, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
     return KS_NO_MEMORY;
@@ -367,23 +438,48 @@ enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
     }
     if (!has_one && deadline_ms == NO_DEADLINE)
         return KS_OK;
-    return transplant(key->entry, key, deadline_ms);
+    return transplant(key->entry, key, deadline_ms, 0);
+}
+
+void ks_give_rank(struct ks_key *key)
+{
+    /* without memory it stays among those that were not used for long */
+    enum ks_status status = transplant(key->entry, key, entry_deadline_ms(key->entry), 0);
+    (void)status;
+}
+
+/* What is remembered of the use of `from` is forgotten of `to`, or goes with it. */
+static void start_access(struct ks_key *to, int64_t now_ms)
+{
+    if (to->entry->flags & ENTRY_IS_QUEUED)
+        s3_set_uses(to->entry, 0);
+    else
+        access_start(&to->ks->access, to->entry, now_ms);
+}
+
+static void carry_access(const struct ks_key *from, struct ks_key *to)
+{
+    if (to->entry->flags & ENTRY_IS_QUEUED)
+        s3_set_uses(to->entry, from->entry->flags & ENTRY_IS_QUEUED ? s3_uses(from->entry) : 0);
+    else if (!(from->entry->flags & ENTRY_IS_QUEUED))
+        memcpy(to->entry->access, from->entry->access, sizeof(to->entry->access));
 }
 
 enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 {
     assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
-    if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry), now_ms) != KS_OK)
         return KS_NO_MEMORY;
-    access_start(&to->ks->access, to->entry, now_ms);
+    start_access(to, now_ms);
     return KS_OK;
 }
 
 enum ks_status ks_move(struct ks_key *from, struct ks_key *to)
 {
     assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
-    if (transplant(from->entry, to, entry_deadline_ms(from->entry)) != KS_OK)
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry), 0) != KS_OK)
         return KS_NO_MEMORY;
+    carry_access(from, to);
     find_again(from);
     ks_delete(from);
     return KS_OK;

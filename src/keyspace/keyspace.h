@@ -4,8 +4,8 @@
    counters. Who needs several shards takes them in ascending index order, never otherwise. When the engine belongs to
    one thread there is one shard and its lock is not taken at all. Functions that say "locked" need the lock of the
    shard they are given (or of their key's shard) and assert in debug builds that the calling thread holds it.
-   Functions that say "locks one shard" (at a time) may also be called by a thread that holds all shards, as a
-   transaction does; a thread that holds only some must not call them.
+   Functions that say "locks one shard" (at a time) visit shards: they may be called by a thread that holds none, or one
+   that holds all, as a transaction does. Debug builds stop a thread that breaks these rules (guard.h).
 
    Memory. A function that needs memory and finds none returns KS_NO_MEMORY and leaves everything as it was. */
 #ifndef LARDER_KEYSPACE_KEYSPACE_H
@@ -15,6 +15,7 @@
 #include "base/lock.h"
 #include "base/random.h"
 #include "keyspace/entry.h"
+#include "keyspace/guard.h"
 #include "structs/ht.h"
 
 enum ks_status { KS_OK = 0, KS_NO_MEMORY };
@@ -24,33 +25,55 @@ enum { KS_MAX_SHARD_BITS = 12, KS_VALUE_MAX = 512 * 1024 * 1024 };
 /* One database's part of one shard. */
 struct db {
     struct ht keys;
-    struct wheel *deadlines;  /* NULL until a key of it first has a deadline */
-    size_t with_deadline;     /* keys that have one */
-    __int128 deadline_sum_ms; /* of those keys: their mean gives INFO's avg_ttl */
-    size_t entry_bytes;       /* memory of the entries and their values; the table counts its own */
+    struct wheel *deadlines;       /* NULL until a key of it first has a deadline; from here on ks_swap exchanges all */
+    size_t with_deadline;          /* keys that have one */
+    __int128 deadline_sum_ms;      /* of those keys: their mean gives INFO's avg_ttl */
+    size_t entry_bytes;            /* memory of the entries and their values; the table counts its own */
+    size_t metered_bytes;          /* of all this database's memory, so much is in the shard's meter */
+    struct list *ranks;            /* entries with a rank, least recently used first; NULL until one has */
+    size_t ranked;                 /* entries with a rank */
+    size_t queued[2];              /* entries in the shard's small and main queue */
+    struct prefix_index *prefixes; /* NULL: none; see prefix.h */
+};
+
+/* A shard's part in counting memory as it is taken and given back; see meter.c. */
+struct meter {
+    ptrdiff_t unpublished; /* lock: bytes that the keyspace's sum does not have yet */
+    _Atomic size_t bytes;  /* the lock's holder writes, any thread reads: what the sum has of this shard */
 };
 
 struct shard {
     struct lock lock;
-    _Atomic uintptr_t owner; /* the thread that holds the lock, 0: none; it alone can find itself here */
-    struct db *dbs;          /* lock: by database number */
-    unsigned interest;       /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
-    struct random random;    /* lock */
-    uint64_t expired;        /* lock: keys removed because their deadline passed, since the last reset */
+    _Atomic uintptr_t owner;         /* the thread that holds the lock, 0: none; it alone can find itself here */
+    struct db *dbs;                  /* lock: by database number */
+    _Atomic unsigned prefix_version; /* lock to write: the keyspace's, as far as this shard has followed it */
+    unsigned interest;               /* lock: not 0: somebody follows changes of keys here; the bits are the engine's */
+    struct random random;            /* lock */
+    uint64_t expired;                /* lock: keys removed because their deadline passed, since the last reset */
+    struct evictor *evictor;         /* lock: what eviction knows of this shard, see evict.h */
+    struct meter meter;
+    _Atomic uint64_t oldest; /* while is_bounded; the lock's holder writes, any thread reads: stamp of the least
+                                recently used entry; 0: there are entries without a rank; UINT64_MAX: no entries */
+    size_t added;            /* lock: new keys, ever */
+    bool is_settled_later;   /* lock: who runs a command here accounts for new keys, see rank.c */
 } __attribute__((aligned(64)));
 
-/* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), or a decaying logarithmic
-   counter (16 bits of minutes, 8 of counter). Any thread may read; CONFIG SET writes. */
+/* How uses of a key are remembered in its 24 access bits: the time of the last one (seconds), a decaying logarithmic
+   counter (16 bits of minutes, 8 of counter), or a place in the queues of S3-FIFO with a counter of 2 bits. */
+enum access_kind { ACCESS_TIME, ACCESS_FREQUENCY, ACCESS_QUEUE };
+
+/* Any thread may read; CONFIG SET writes. */
 struct access_policy {
-    _Atomic bool is_frequency;
+    _Atomic int kind; /* enum access_kind */
     _Atomic int log_factor;
     _Atomic int decay_minutes;
 };
 
-/* Who must hear of keys that go by themselves. Called under the shard's lock, before the entry is taken out; must not
-   change the shard. */
+/* Who must hear of keys that go by themselves, and may want to hear of keys that are new. Called under the shard's
+   lock, before the entry is taken out, or after it was put in; must not change the shard. */
 enum ks_removal { KS_EXPIRED, KS_EVICTED };
 struct ks_observer {
+    void (*added)(void *context, struct shard *shard, size_t db, const struct entry *entry);
     void (*removed)(void *context, struct shard *shard, size_t db, const struct entry *entry, uint64_t hash,
                     enum ks_removal why);
     void *context;
@@ -65,6 +88,17 @@ struct keyspace {
     struct shard *shards;
     struct access_policy access;
     struct ks_observer observer; /* fixed before the first key; `removed` NULL: nobody */
+    _Atomic bool tells_added;    /* the observer wants to hear of new keys; any thread sets it */
+
+    _Atomic bool is_metered;      /* `used_bytes` is kept up to date */
+    _Atomic size_t meter_step;    /* bytes that a shard may keep to itself */
+    _Atomic ptrdiff_t used_bytes; /* of all shards together, but for what they keep to themselves */
+
+    _Atomic bool is_bounded;     /* `key_places` is kept up to date, and every use of a key gets a stamp */
+    _Atomic uint64_t key_places; /* keys, and places that commands have reserved for new ones, see rank.c */
+    _Atomic uint64_t last_stamp;
+
+    _Atomic unsigned prefix_version; /* prefix.h */
 
     struct lock garbage_lock;
     struct list garbage; /* garbage_lock: flushed databases waiting to be freed */
@@ -85,44 +119,47 @@ static inline size_t ks_shard_index(const struct keyspace *ks, uint64_t hash)
     return (size_t)(hash >> 1 >> (63 - ks->shard_bits));
 }
 
+static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
+{
+    return (size_t)(shard - ks->shards);
+}
+
 /* Does the calling thread hold the shard's lock? */
 static inline bool ks_is_locked(const struct shard *shard)
 {
-    return atomic_load_explicit(&shard->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
+    return atomic_load_explicit(&shard->owner, memory_order_relaxed) == lock_self();
 }
 
 static inline void ks_lock(struct keyspace *ks, struct shard *shard)
 {
+    guard_take(ks_shard_number(ks, shard));
     if (ks->is_locking)
         lock_take(&shard->lock);
-    atomic_store_explicit(&shard->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
+    atomic_store_explicit(&shard->owner, lock_self(), memory_order_relaxed);
 }
 
 static inline void ks_unlock(struct keyspace *ks, struct shard *shard)
 {
+    guard_give();
     atomic_store_explicit(&shard->owner, 0, memory_order_relaxed);
     if (ks->is_locking)
         lock_give(&shard->lock);
 }
 
-/* For work on one shard at a time: takes the lock unless this thread holds it already, and tells ks_leave which. */
+/* A visit to one shard: takes the lock unless this thread holds it already, and tells ks_leave which. */
 MUST_USE static inline bool ks_enter(struct keyspace *ks, struct shard *shard)
 {
-    if (ks_is_locked(shard))
-        return false;
-    ks_lock(ks, shard);
-    return true;
+    bool is_held = ks_is_locked(shard);
+    guard_visit(is_held);
+    if (!is_held)
+        ks_lock(ks, shard);
+    return !is_held;
 }
 
 static inline void ks_leave(struct keyspace *ks, struct shard *shard, bool was_taken)
 {
     if (was_taken)
         ks_unlock(ks, shard);
-}
-
-static inline size_t ks_shard_number(const struct keyspace *ks, const struct shard *shard)
-{
-    return (size_t)(shard - ks->shards);
 }
 
 void ks_lock_all(struct keyspace *ks);
@@ -186,7 +223,7 @@ MUST_USE enum ks_status ks_move(struct ks_key *from, struct ks_key *to);
 void ks_flush(struct keyspace *ks, struct shard *shard, size_t db);
 
 /* Locked. Exchanges two databases in this shard. */
-void ks_swap(struct shard *shard, size_t a, size_t b);
+void ks_swap(struct keyspace *ks, struct shard *shard, size_t a, size_t b);
 
 /* Any thread, no lock held: frees up to about `count` flushed entries. True when nothing is left to free. */
 bool ks_reclaim(struct keyspace *ks, size_t count);
@@ -215,6 +252,12 @@ void ks_visit_shard(struct keyspace *ks, struct shard *shard, size_t db, ht_visi
 bool ks_random(struct keyspace *ks, size_t db, struct random *random, int64_t now_ms, ht_visit_fn *visit,
                void *context);
 
+/* Bytes of memory that a key takes: its entry with its value, and its slot in the table. */
+static inline size_t ks_entry_memory(const struct entry *entry)
+{
+    return entry_bytes(entry) + sizeof(struct ht_bucket) / HT_SLOTS;
+}
+
 /* Figures of one database, or of all of them. */
 struct ks_figures {
     size_t keys;
@@ -222,12 +265,14 @@ struct ks_figures {
     size_t buckets; /* of the hash tables */
     size_t entry_bytes;
     size_t table_bytes;
+    size_t prefix_bytes;   /* of the prefix indexes */
+    size_t eviction_bytes; /* of the whole keyspace, like the next: queues and ghosts */
+    uint64_t expired;
     __int128 deadline_sum_ms;
-    uint64_t expired; /* of the whole keyspace, whichever database was asked for */
 };
 enum { KS_ALL_DBS = -1 };
 
-/* Locks one shard at a time. */
+/* Locks one shard at a time; all at once while memory or keys are bounded. */
 struct ks_figures ks_measure(struct keyspace *ks, int db);
 void ks_reset_counters(struct keyspace *ks);
 

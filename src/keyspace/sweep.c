@@ -1,7 +1,7 @@
 /* Work over many keys: deadlines that have come, swapping, scanning, sampling, counting. Each
    function takes the locks that keyspace.h says, one shard at a time, and none holds a lock for long: what is large is
    done in portions. */
-#include "base/mem.h"
+#include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
 struct expiring {
@@ -45,21 +45,19 @@ size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_
     return budget;
 }
 
-void ks_swap(struct shard *shard, size_t a, size_t b)
+void ks_swap(struct keyspace *ks, struct shard *shard, size_t a, size_t b)
 {
     assert(ks_is_locked(shard));
     struct db *x = &shard->dbs[a];
     struct db *y = &shard->dbs[b];
-    struct db saved = *x;
     ht_swap(&x->keys, &y->keys);
-    x->deadlines = y->deadlines;
-    x->with_deadline = y->with_deadline;
-    x->deadline_sum_ms = y->deadline_sum_ms;
-    x->entry_bytes = y->entry_bytes;
-    y->deadlines = saved.deadlines;
-    y->with_deadline = saved.with_deadline;
-    y->deadline_sum_ms = saved.deadline_sum_ms;
-    y->entry_bytes = saved.entry_bytes;
+    /* all that stands behind the table */
+    char saved[sizeof(*x) - offsetof(struct db, deadlines)];
+    memcpy(saved, &x->deadlines, sizeof(saved));
+    memcpy(&x->deadlines, &y->deadlines, sizeof(saved));
+    memcpy(&y->deadlines, saved, sizeof(saved));
+    ks_meter(ks, shard, x);
+    ks_meter(ks, shard, y);
 }
 
 struct counted_visit {
@@ -165,22 +163,37 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->with_deadline += db->with_deadline;
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
-    figures->table_bytes += db->keys.bytes + (db->deadlines != NULL ? mem_size(db->deadlines) : 0);
+    figures->table_bytes += db_bytes(db) - db->entry_bytes - prefix_bytes(db);
+    figures->prefix_bytes += prefix_bytes(db);
     figures->deadline_sum_ms += db->deadline_sum_ms;
+}
+
+/* Where a bound is kept, the shards are looked at in one moment: one after the other could show more keys, or memory,
+   than there ever were at once. */
+static bool must_freeze(struct keyspace *ks, int db)
+{
+    bool is_limited = is_bounded(ks) || (db == KS_ALL_DBS && atomic_load_explicit(&ks->is_metered, memory_order_relaxed));
+    return is_limited && !ks_is_locked(&ks->shards[0]);
 }
 
 struct ks_figures ks_measure(struct keyspace *ks, int db)
 {
     struct ks_figures figures = {0};
+    bool is_frozen = must_freeze(ks, db);
+    if (is_frozen)
+        ks_lock_all(ks);
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
         bool was_taken = ks_enter(ks, shard);
         for (size_t j = 0; j < ks->db_count; j++)
             if (db == KS_ALL_DBS || (size_t)db == j)
                 measure_db(&shard->dbs[j], &figures);
+        figures.eviction_bytes += evictor_bytes(shard->evictor);
         figures.expired += shard->expired;
         ks_leave(ks, shard, was_taken);
     }
+    if (is_frozen)
+        ks_unlock_all(ks);
     return figures;
 }
 
@@ -188,40 +201,68 @@ void ks_reset_counters(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         bool was_taken = ks_enter(ks, &ks->shards[i]);
+        struct evictor *evictor = ks->shards[i].evictor;
         ks->shards[i].expired = 0;
+        memset(evictor->evicted, 0, sizeof(evictor->evicted));
+        memset(evictor->s3.ghost_hits, 0, sizeof(evictor->s3.ghost_hits));
         ks_leave(ks, &ks->shards[i], was_taken);
     }
 }
 
+/* What is found in one database of a shard. */
+struct check {
+    size_t keys;
+    size_t with_deadline;
+    size_t entry_bytes;
+    size_t ranked;
+    size_t queued;
+    __int128 deadline_sum_ms;
+};
+
 static void check_entry(void *context, void *item)
 {
-    struct ks_figures *figures = context;
+    struct check *check = context;
     struct entry *entry = item;
-    figures->keys++;
-    figures->entry_bytes += entry_bytes(entry);
+    check->keys++;
+    check->entry_bytes += entry_bytes(entry);
     if (entry->flags & ENTRY_HAS_DEADLINE) {
-        figures->with_deadline++;
-        figures->deadline_sum_ms += entry_deadline_ms(entry);
+        check->with_deadline++;
+        check->deadline_sum_ms += entry_deadline_ms(entry);
         assert(!list_is_empty(&entry_deadline_node(entry)->link));
     }
+    if (entry->flags & ENTRY_HAS_RANK) {
+        check->ranked++;
+        assert(entry_of_rank(entry_rank(entry)) == entry);
+        assert(!list_is_empty(&entry_rank(entry)->link));
+    }
+    check->queued += (entry->flags & ENTRY_IS_QUEUED) != 0;
+}
+
+static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
+{
+    struct check check = {0};
+    ks_visit_shard(ks, shard, (size_t)(db - shard->dbs), check_entry, &check);
+    ht_check(&db->keys, ks_hash_entry, ks);
+    assert(check.keys == db->keys.used);
+    assert(check.with_deadline == db->with_deadline);
+    assert(check.entry_bytes == db->entry_bytes);
+    assert(check.deadline_sum_ms == db->deadline_sum_ms);
+    assert(check.ranked == db->ranked);
+    assert(check.queued == db->queued[S3_SMALL] + db->queued[S3_MAIN]);
+    prefix_check(db);
+    assert(!atomic_load_explicit(&ks->is_metered, memory_order_relaxed) || db->metered_bytes == db_bytes(db));
+    (void)check;
 }
 
 void ks_check(struct keyspace *ks)
 {
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
-        for (size_t j = 0; j < ks->db_count; j++) {
-            struct db *db = &shard->dbs[j];
-            struct ks_figures figures = {0};
-            ks_visit_shard(ks, shard, j, check_entry, &figures);
-            bool was_taken = ks_enter(ks, shard);
-            ht_check(&db->keys, ks_hash_entry, ks);
-            assert(figures.keys == db->keys.used);
-            assert(figures.with_deadline == db->with_deadline);
-            assert(figures.entry_bytes == db->entry_bytes);
-            assert(figures.deadline_sum_ms == db->deadline_sum_ms);
-            (void)db;
-            ks_leave(ks, shard, was_taken);
-        }
+        bool was_taken = ks_enter(ks, shard);
+        for (size_t j = 0; j < ks->db_count; j++)
+            check_db(ks, shard, &shard->dbs[j]);
+        s3_check(ks, shard);
+        rank_check(ks, shard);
+        ks_leave(ks, shard, was_taken);
     }
 }

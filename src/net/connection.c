@@ -24,7 +24,7 @@ static void connection_interrupt(struct session *session)
         worker_send(connection->worker, &connection->interrupt);
 }
 
-const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true};
+const struct transport connection_transport = {.interrupt = connection_interrupt, .is_network = true, .can_wait = true};
 
 struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd)
 {
@@ -35,6 +35,9 @@ struct connection *connection_new(struct larder *engine, struct out_pool *pool, 
     connection->session.fd = fd;
     list_init(&connection->in_worker);
     list_init(&connection->in_waiting);
+    list_init(&connection->in_unread);
+    connection->read_waits_for = REACTOR_READ;
+    connection->write_waits_for = REACTOR_WRITE;
     atomic_init(&connection->is_interrupted, false);
     connection->arrival.kind = MAIL_ARRIVAL;
     connection->interrupt.kind = MAIL_INTERRUPT;
@@ -54,13 +57,84 @@ bool connection_start(struct connection *connection, struct worker *worker)
 
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest =
-        (connection->is_held ? 0 : REACTOR_READ) | (out_is_empty(&connection->session.out) ? 0 : REACTOR_WRITE);
+    unsigned interest = (connection->is_held ? 0U : connection->read_waits_for) |
+                        (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
     if (interest == connection->interest)
         return;
     connection->interest = interest;
     reactor_change(&connection->worker->reactor, connection->session.fd, interest, connection);
 }
+
+/* --- TLS --- */
+
+bool connection_secure(struct connection *connection, struct tls_context *context)
+{
+    connection->tls = tls_open(context, connection->session.fd);
+    connection->is_shaking_hands = true;
+    return connection->tls != NULL;
+}
+
+void connection_fail_handshake(struct connection *connection, const char *reason)
+{
+    const struct session *session = &connection->session;
+    log_printf(&session->engine->log, LOG_WARNING_LEVEL, "Error accepting a client connection: %s (addr=%s laddr=%s)",
+               reason, session->address, session->local_address);
+    connection->is_broken = true;
+}
+
+/* Says what there is to say to a client that is not served. */
+static void dismiss(struct connection *connection)
+{
+    out_append(&connection->session.out, bytes_of(connection->farewell));
+    connection->session.close_after_reply = true;
+    connection_flush(connection);
+}
+
+void connection_shake_hands(struct connection *connection)
+{
+    char error[TLS_ERROR_SIZE];
+    enum tls_status status = tls_shake_hands(connection->tls, error);
+    connection->is_shaking_hands = status != TLS_DONE;
+    connection->read_waits_for = status == TLS_WANTS_WRITE ? REACTOR_WRITE : REACTOR_READ;
+    if (status == TLS_BROKEN)
+        connection_fail_handshake(connection, error);
+    else if (status == TLS_DONE && connection->farewell != NULL)
+        dismiss(connection);
+    else
+        connection_update_interest(connection);
+}
+
+size_t connection_read_secure(struct connection *connection, char *to, size_t room)
+{
+    struct worker *worker = connection->worker;
+    size_t got;
+    list_remove(&connection->in_unread);
+    enum tls_status status = tls_read(connection->tls, to, room, &got);
+    stat_add(&worker->executor.stats.reads, 1);
+    stat_add(&worker->executor.stats.input_bytes, got);
+    connection->read_waits_for = status == TLS_WANTS_WRITE ? REACTOR_WRITE : REACTOR_READ;
+    connection->is_broken |= status == TLS_ENDED || status == TLS_BROKEN;
+    if (status == TLS_DONE && tls_has_input(connection->tls))
+        list_append(&worker->unread, &connection->in_unread);
+    return got;
+}
+
+static bool send_secure(struct connection *connection, const struct iovec *vector, int count)
+{
+    struct executor_stats *stats = &connection->worker->executor.stats;
+    size_t sent = 0;
+    enum tls_status status = count > 0 ? tls_write(connection->tls, vector, count, &sent) : TLS_DONE;
+    stat_add(&stats->writes, 1);
+    stat_add(&stats->output_bytes, sent);
+    connection->write_waits_for = status == TLS_WANTS_READ ? REACTOR_READ : REACTOR_WRITE;
+    connection->is_broken |= status == TLS_BROKEN;
+    if (status != TLS_DONE)
+        return false;
+    out_sent(&connection->session.out, sent);
+    return true;
+}
+
+/* --- output --- */
 
 /* Sends from the head of the output; false when the socket takes no more now, or never. */
 static bool send_some(struct connection *connection)
@@ -69,6 +143,8 @@ static bool send_some(struct connection *connection)
     struct executor_stats *stats = &connection->worker->executor.stats;
     struct iovec vector[VECTOR_MAX];
     int count = out_vector(&session->out, vector, VECTOR_MAX);
+    if (unlikely(connection->tls != NULL))
+        return send_secure(connection, vector, count);
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)count};
     ssize_t sent = count == 1 ? send(session->fd, vector[0].iov_base, vector[0].iov_len, MSG_NOSIGNAL)
                               : sendmsg(session->fd, &message, MSG_NOSIGNAL);
@@ -136,7 +212,7 @@ static void send_all(struct connection *connection)
     struct out *out = &session->out;
     size_t budget = SENDS_PER_TURN_BYTES;
     for (;;) {
-        if (unlikely(session->modes & MODE_LISTENS))
+        if (unlikely(session->modes & MODES_LISTENING))
             inbox_drain(session, INBOX_STEP);
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))
@@ -162,13 +238,18 @@ void connection_flush(struct connection *connection)
     connection_update_interest(connection);
 }
 
+/* --- the end --- */
+
 void connection_close(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     reactor_remove(&worker->reactor, connection->session.fd);
+    if (unlikely(connection->tls != NULL))
+        tls_close(connection->tls);
     close(connection->session.fd);
     list_remove(&connection->in_worker);
     list_remove(&connection->in_waiting);
+    list_remove(&connection->in_unread);
     input_free(&connection->input);
     input_free(&connection->held_input);
     mem_free(connection->refusal);

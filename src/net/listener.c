@@ -14,10 +14,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static void add(struct listener_set *set, int fd, bool is_unix)
+static void add(struct listener_set *set, int fd, enum listener_kind kind)
 {
     assert(set->count < LISTENERS_MAX);
-    set->items[set->count++] = (struct listener){.fd = fd, .is_unix = is_unix};
+    set->items[set->count++] = (struct listener){.fd = fd, .kind = kind};
 }
 
 /* A bound and listening socket for a resolved address; -1 with errno. */
@@ -62,7 +62,7 @@ static bool is_unavailable(int error)
 }
 
 /* Opens one address; *bound is the port to use, -1 for any, and becomes the port used. Returns false with errno. */
-static bool open_address(struct listener_set *set, const char *host, int backlog, int *bound)
+static bool open_address(struct listener_set *set, enum listener_kind kind, const char *host, int backlog, int *bound)
 {
     const char *node = strcmp(host, "*") == 0 ? "0.0.0.0" : strcmp(host, "::*") == 0 ? "::" : host;
     char service[16];
@@ -85,18 +85,20 @@ static bool open_address(struct listener_set *set, const char *host, int backlog
         return false;
     }
     *bound = port_of(fd);
-    add(set, fd, false);
+    add(set, fd, kind);
     return true;
 }
 
-bool listener_open_tcp(struct listener_set *set, const char *const *addresses, size_t address_count, int port,
-                       int backlog, int *bound, const struct log *log, char error[LISTENER_ERROR_SIZE])
+bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const char *const *addresses,
+                       size_t address_count, int port, int backlog, int *bound, const struct log *log,
+                       char error[LISTENER_ERROR_SIZE])
 {
+    assert(kind != LISTENER_UNIX);
     *bound = port;
     for (size_t i = 0; port != 0 && i < address_count; i++) {
         bool is_optional = addresses[i][0] == '-';
         const char *host = addresses[i] + is_optional;
-        if (open_address(set, host, backlog, bound))
+        if (open_address(set, kind, host, backlog, bound))
             continue;
         int reason = errno;
         log_printf(log, LOG_WARNING_LEVEL, "Warning: Could not create server TCP listening socket %s:%d: %s", host,
@@ -131,7 +133,7 @@ bool listener_open_unix(struct listener_set *set, const char *path, unsigned per
         return false;
     }
     set->unix_path = kept;
-    add(set, fd, true);
+    add(set, fd, LISTENER_UNIX);
     return true;
 }
 

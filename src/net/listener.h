@@ -5,11 +5,13 @@
 #include "base/log.h"
 #include "net/connection.h"
 
-enum { LISTENER_ERROR_SIZE = 256, LISTENERS_MAX = 17 };
+enum { LISTENER_ERROR_SIZE = 512, LISTENERS_MAX = 2 * CFG_BIND_MAX + 1 };
+
+enum listener_kind { LISTENER_TCP, LISTENER_TLS, LISTENER_UNIX };
 
 struct listener {
     int fd;
-    bool is_unix;
+    enum listener_kind kind;
     bool is_watched; /* worker 0's reactor knows it */
 };
 
@@ -19,11 +21,13 @@ struct listener_set {
     char *unix_path; /* to be removed when the set is closed; NULL: none */
 };
 
-/* Opens TCP sockets for the addresses (as in the directive bind; "*" and "::*" mean all, a leading "-" that the machine
-   may lack it) and port; port 0 opens none, -1 any that is free. The set is appended to, and *bound is the port that
-   was bound, 0 or less when none was. False with a message when an address cannot be served. */
-MUST_USE bool listener_open_tcp(struct listener_set *set, const char *const *addresses, size_t address_count, int port,
-                                int backlog, int *bound, const struct log *log, char error[LISTENER_ERROR_SIZE]);
+/* Opens TCP sockets, of the kind LISTENER_TCP or LISTENER_TLS, for the addresses (as in the directive bind; "*" and
+   "::*" mean all, a leading "-" that the machine may lack it) and port; port 0 opens none, -1 any that is free. The set
+   is appended to, and *bound is the port that was bound, 0 or less when none was. False with a message when an address
+   cannot be served. */
+MUST_USE bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const char *const *addresses,
+                                size_t address_count, int port, int backlog, int *bound, const struct log *log,
+                                char error[LISTENER_ERROR_SIZE]);
 /* A Unix socket with these permissions (0: as the umask says); an old socket file is replaced. */
 MUST_USE bool listener_open_unix(struct listener_set *set, const char *path, unsigned permissions, int backlog,
                                  char error[LISTENER_ERROR_SIZE]);

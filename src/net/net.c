@@ -15,21 +15,72 @@ enum {
     ANY_PORT = -1,
 };
 
-static const char *const listening_parameters[] = {"port", "bind"};
+/* What `reopen` and `reload_tls` are called for. */
+static const char *const listening_parameters[] = {"port", "tls-port", "bind"};
+static const char *const tls_parameters[] = {
+    "tls-cert-file",
+    "tls-key-file",
+    "tls-key-file-pass",
+    "tls-dh-params-file",
+    "tls-ca-cert-file",
+    "tls-ca-cert-dir",
+    "tls-auth-clients",
+    "tls-protocols",
+    "tls-ciphers",
+    "tls-ciphersuites",
+    "tls-prefer-server-ciphers",
+    "tls-session-caching",
+    "tls-session-cache-size",
+    "tls-session-cache-timeout",
+    "tls-cluster",
+    "tls-replication",
+};
 
-/* Opens TCP listeners at these addresses; the port that was bound is left in net->port. */
-static bool open_tcp(struct net *net, const struct cfg_addresses *bind, int port, char error[LISTENER_ERROR_SIZE])
+/* --- endpoints --- */
+
+/* What the configuration says now; to be freed with free_endpoints. False when there is no memory. */
+static bool read_endpoints(struct config *config, struct endpoints *endpoints)
 {
-    const char *addresses[CFG_BIND_MAX];
-    for (size_t i = 0; i < bind->count; i++)
-        addresses[i] = bind->at[i].at;
-    int bound = 0;
-    int backlog = (int)CFG_READ(net->engine->config, tcp_backlog);
-    if (!listener_open_tcp(&net->listeners, addresses, bind->count, port, backlog, &bound, &net->engine->log, error))
+    endpoints->port = (int)CFG_READ(config, port);
+    endpoints->tls_port = (int)CFG_READ(config, tls_port);
+    return cfg_copy_bind(config, &endpoints->bind);
+}
+
+static void free_endpoints(struct endpoints *endpoints)
+{
+    cfg_free_addresses(&endpoints->bind);
+}
+
+static bool binds_alike(const struct endpoints *a, const struct endpoints *b)
+{
+    if (a->bind.count != b->bind.count)
         return false;
-    atomic_store_explicit(&net->engine->tcp_port, bound > 0 ? bound : 0, memory_order_relaxed);
-    if (port == ANY_PORT) /* CONFIG GET is to tell which */
-        atomic_store_explicit(&net->engine->config->port, bound, memory_order_relaxed);
+    for (size_t i = 0; i < a->bind.count; i++)
+        if (strcmp(a->bind.at[i].at, b->bind.at[i].at) != 0)
+            return false;
+    return true;
+}
+
+/* Opens the listeners of one kind, and makes the port known. */
+static bool open_kind(struct net *net, enum listener_kind kind, struct endpoints *endpoints,
+                      char error[LISTENER_ERROR_SIZE])
+{
+    struct larder *engine = net->engine;
+    const char *addresses[CFG_BIND_MAX];
+    for (size_t i = 0; i < endpoints->bind.count; i++)
+        addresses[i] = endpoints->bind.at[i].at;
+    int port = kind == LISTENER_TLS ? endpoints->tls_port : endpoints->port;
+    int backlog = (int)CFG_READ(engine->config, tcp_backlog);
+    int bound = 0;
+    if (!listener_open_tcp(&net->listeners, kind, addresses, endpoints->bind.count, port, backlog, &bound, &engine->log,
+                           error))
+        return false;
+    bound = bound > 0 ? bound : 0;
+    atomic_store_explicit(kind == LISTENER_TLS ? &engine->tls_port : &engine->tcp_port, bound, memory_order_relaxed);
+    if (port == ANY_PORT) { /* CONFIG GET is to tell which */
+        endpoints->port = bound;
+        atomic_store_explicit(&engine->config->port, bound, memory_order_relaxed);
+    }
     return true;
 }
 
@@ -84,61 +135,135 @@ void net_upkeep(struct net *net)
     lock_give(&net->listeners_lock);
 }
 
-/* Closes the TCP listeners; the Unix socket, if there is one, becomes the first of the set. */
-static void close_tcp(struct net *net)
+/* Closes the listeners of one kind. The others move up in the set, so that none is watched any more. */
+static void close_kind(struct net *net, enum listener_kind kind)
 {
     struct listener_set *set = &net->listeners;
     size_t kept = 0;
     for (size_t i = 0; i < set->count; i++) {
         struct listener listener = set->items[i];
         reactor_remove(&net->workers[0].reactor, listener.fd);
-        if (listener.is_unix) {
-            listener.is_watched = false;
-            set->items[kept++] = listener;
-        } else {
+        listener.is_watched = false;
+        if (listener.kind == kind)
             close(listener.fd);
-        }
+        else
+            set->items[kept++] = listener;
     }
     set->count = kept;
 }
 
-/* The hook of port and bind. The old sockets must go before new ones can have the same port, so if that fails the old
-   addresses are opened again. */
+/* --- what CONFIG SET changes --- */
+
+/* Opens a context as the configuration is now, for connections that come from now on. */
+static bool renew_tls(struct net *net, char error[LISTENER_ERROR_SIZE])
+{
+    struct tls_context *context = tls_context_open(net->engine->config, error);
+    if (context == NULL) {
+        log_printf(&net->engine->log, LOG_WARNING_LEVEL, "%s", error);
+        return false;
+    }
+    lock_take(&net->listeners_lock);
+    struct tls_context *old = net->tls;
+    net->tls = context;
+    lock_give(&net->listeners_lock);
+    tls_context_drop(old);
+    return true;
+}
+
+static bool renew_tls_for_client(struct net *net, struct cfg_error *error)
+{
+    char reason[LISTENER_ERROR_SIZE];
+    if (renew_tls(net, reason))
+        return true;
+    snprintf(error->text, sizeof(error->text), "%s",
+             tls_is_available() ? "Unable to update TLS configuration. Check server logs." : reason);
+    return false;
+}
+
+/* The hook of the parameters of TLS, called once however many of them change. While there is no TLS port nothing is
+   looked at, as in Redis; `reopen` does it when one is opened. */
+static bool reload_tls(struct config *config, void *context, struct cfg_error *error)
+{
+    return CFG_READ(config, tls_port) == 0 || renew_tls_for_client(context, error);
+}
+
+/* Closes what is to be elsewhere and opens it there. The old sockets must go before new ones can have the same port, so
+   if that fails the old ones are opened again. */
+static bool move_listeners(struct net *net, struct endpoints *wanted)
+{
+    char reason[LISTENER_ERROR_SIZE];
+    struct endpoints *present = &net->endpoints;
+    bool has_moved = !binds_alike(present, wanted);
+    bool is_changed[] = {
+        [LISTENER_TCP] = has_moved || present->port != wanted->port,
+        [LISTENER_TLS] = has_moved || present->tls_port != wanted->tls_port,
+    };
+    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+        if (is_changed[kind])
+            close_kind(net, kind);
+    bool is_open = true;
+    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+        is_open = is_open && (!is_changed[kind] || open_kind(net, kind, wanted, reason));
+    if (is_open)
+        return true;
+    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+        if (is_changed[kind])
+            close_kind(net, kind);
+    for (enum listener_kind kind = LISTENER_TCP; kind <= LISTENER_TLS; kind++)
+        if (is_changed[kind] && !open_kind(net, kind, present, reason))
+            log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Could not listen on the former addresses again: %s",
+                       reason);
+    return false;
+}
+
+/* The hook of the ports and of bind. */
 static bool reopen(struct config *config, void *context, struct cfg_error *error)
 {
     struct net *net = context;
-    char reason[LISTENER_ERROR_SIZE];
-    struct cfg_addresses bind;
-    if (!cfg_copy_bind(config, &bind)) {
+    struct endpoints endpoints; /* the wanted ones, then those to be freed */
+    if (!read_endpoints(config, &endpoints)) {
         snprintf(error->text, sizeof(error->text), "out of memory");
         return false;
     }
-    int port = (int)CFG_READ(config, port);
-    lock_take(&net->listeners_lock);
-    close_tcp(net);
-    bool is_open = open_tcp(net, &bind, port, reason);
-    if (is_open) {
-        cfg_free_addresses(&net->bind);
-        net->bind = bind;
-        net->port = port;
-    } else {
-        cfg_free_addresses(&bind);
-        close_tcp(net);
-        if (!open_tcp(net, &net->bind, net->port, reason))
-            log_printf(&net->engine->log, LOG_WARNING_LEVEL, "Could not listen on the former addresses again: %s",
-                       reason);
-        snprintf(error->text, sizeof(error->text), "Unable to listen on this port. Check server logs.");
+    if (endpoints.tls_port != 0 && net->tls == NULL && !renew_tls_for_client(net, error)) {
+        free_endpoints(&endpoints);
+        return false;
     }
-    is_open &= watch(net);
+    lock_take(&net->listeners_lock);
+    bool is_open = move_listeners(net, &endpoints);
+    if (is_open) {
+        struct endpoints old = net->endpoints;
+        net->endpoints = endpoints;
+        endpoints = old;
+    }
+    struct tls_context *unused = net->endpoints.tls_port == 0 ? net->tls : NULL;
+    if (unused != NULL)
+        net->tls = NULL;
+    bool is_served = watch(net) && is_open;
     lock_give(&net->listeners_lock);
-    return is_open;
+    tls_context_drop(unused);
+    free_endpoints(&endpoints);
+    if (!is_served)
+        snprintf(error->text, sizeof(error->text), "Unable to listen on this port. Check server logs.");
+    return is_served;
 }
 
-/* Writes an error to a client that is not let in; whether it arrives is not waited for. */
-static void turn_away(struct net *net, int fd, const char *text)
+/* --- new connections --- */
+
+static const char protected_text[] =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+    "the default user. In this mode only clients on the machine itself are served. To let others in, set a "
+    "password (requirepass), or turn protected mode off: CONFIG SET protected-mode no from the machine "
+    "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n";
+
+/* Writes an error to a client that is not let in; whether it arrives is not waited for. With TLS, which would have to
+   shake hands for that, nothing is written. */
+static void turn_away(struct net *net, enum listener_kind kind, int fd, const char *text)
 {
-    ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent;
+    if (kind != LISTENER_TLS) {
+        ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)sent;
+    }
     close(fd);
     stat_add(&net->workers[0].executor.stats.refused_connections, 1);
 }
@@ -172,26 +297,38 @@ static struct worker *least_loaded(struct net *net)
     return best;
 }
 
-static void let_in(struct net *net, int fd, bool is_unix)
+/* A connection for a new client, as far as the thread that accepts it can prepare it; NULL when there is no memory. */
+static struct connection *prepare(struct net *net, enum listener_kind kind, int fd)
 {
-    struct worker *worker = least_loaded(net);
     struct connection *connection = connection_new(net->engine, NULL, fd);
-    if (connection == NULL) {
-        turn_away(net, fd, "-ERR out of memory\r\n");
-        return;
-    }
-    listener_describe(&connection->session, fd, is_unix, net->listeners.unix_path,
-                      (int)CFG_READ(net->engine->config, tcp_keepalive_s));
-    if (must_protect(net, &connection->session)) {
+    if (connection == NULL)
+        return NULL;
+    if (kind == LISTENER_TLS && !connection_secure(connection, net->tls)) {
         session_close(&connection->session);
         mem_free(connection);
-        turn_away(
-            net, fd,
-            "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
-            "the default user. In this mode only clients on the machine itself are served. To let others in, set a "
-            "password (requirepass), or turn protected mode off: CONFIG SET protected-mode no from the machine "
-            "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n");
+        return NULL;
+    }
+    listener_describe(&connection->session, fd, kind == LISTENER_UNIX, net->listeners.unix_path,
+                      (int)CFG_READ(net->engine->config, tcp_keepalive_s));
+    return connection;
+}
+
+static void let_in(struct net *net, int fd, enum listener_kind kind)
+{
+    struct worker *worker = least_loaded(net);
+    struct connection *connection = prepare(net, kind, fd);
+    if (connection == NULL) {
+        turn_away(net, kind, fd, "-ERR out of memory\r\n");
         return;
+    }
+    if (must_protect(net, &connection->session)) {
+        if (kind != LISTENER_TLS) {
+            session_close(&connection->session);
+            mem_free(connection);
+            turn_away(net, kind, fd, protected_text);
+            return;
+        }
+        connection->farewell = protected_text;
     }
     stat_add(&net->workers[0].executor.stats.connections, 1);
     atomic_fetch_add_explicit(&worker->connection_count, 1, memory_order_relaxed);
@@ -210,9 +347,9 @@ static void accept_waiting(struct net *net, const struct listener *listener)
             return;
         }
         if (is_full(net))
-            turn_away(net, fd, "-ERR max number of clients reached\r\n");
+            turn_away(net, listener->kind, fd, "-ERR max number of clients reached\r\n");
         else
-            let_in(net, fd, listener->is_unix);
+            let_in(net, fd, listener->kind);
     }
 }
 
@@ -223,6 +360,8 @@ void net_accept(struct net *net, const struct listener *listener)
         accept_waiting(net, listener);
     lock_give(&net->listeners_lock);
 }
+
+/* --- start and stop --- */
 
 static void wake_all(void *context)
 {
@@ -244,7 +383,9 @@ static void withdraw(struct net *net)
 {
     set_wake(net->engine, NULL, NULL);
     cfg_off_change(net->engine->config, reopen, net);
+    cfg_off_change(net->engine->config, reload_tls, net);
     atomic_store_explicit(&net->engine->tcp_port, 0, memory_order_relaxed);
+    atomic_store_explicit(&net->engine->tls_port, 0, memory_order_relaxed);
 }
 
 static void free_net(struct net *net)
@@ -253,7 +394,8 @@ static void free_net(struct net *net)
     for (size_t i = 0; i < net->worker_count; i++)
         worker_free(&net->workers[i]);
     listener_close_all(&net->listeners);
-    cfg_free_addresses(&net->bind);
+    free_endpoints(&net->endpoints);
+    tls_context_drop(net->tls);
     lock_free(&net->listeners_lock);
     mem_free(net->workers);
     mem_free(net);
@@ -287,58 +429,83 @@ static bool start_threads(struct net *net)
 }
 
 /* Why the last step failed: the system's reason, or memory. */
-static void explain(char error[LISTENER_ERROR_SIZE], const char *what)
+static void explain(struct net_failure *failure, const char *what)
 {
-    snprintf(error, LISTENER_ERROR_SIZE, "%s: %s", what, errno == ENOMEM ? "out of memory" : strerror(errno));
+    snprintf(failure->reason, sizeof(failure->reason), "%s: %s", what,
+             errno == ENOMEM ? "out of memory" : strerror(errno));
 }
 
-static bool hook_configuration(struct net *net)
+static bool hook(struct net *net, const char *const *names, size_t count, cfg_change_fn *changed)
 {
-    for (size_t i = 0; i < COUNT_OF(listening_parameters); i++)
-        if (!cfg_on_change(net->engine->config, listening_parameters[i], reopen, net))
+    for (size_t i = 0; i < count; i++)
+        if (!cfg_on_change(net->engine->config, names[i], changed, net))
             return false;
     return true;
 }
 
-struct net *net_start(struct larder *engine, const struct net_options *options, int *failed_port,
-                      char error[LISTENER_ERROR_SIZE])
+static bool hook_configuration(struct net *net)
 {
-    *failed_port = 0;
+    return hook(net, listening_parameters, COUNT_OF(listening_parameters), reopen) &&
+           hook(net, tls_parameters, COUNT_OF(tls_parameters), reload_tls);
+}
+
+/* Opens every listener that the configuration names. */
+static bool open_all(struct net *net, bool any_port, struct net_failure *failure)
+{
+    struct endpoints *endpoints = &net->endpoints;
+    if (!read_endpoints(net->engine->config, endpoints)) {
+        snprintf(failure->reason, sizeof(failure->reason), "out of memory");
+        return false;
+    }
+    if (any_port)
+        endpoints->port = ANY_PORT;
+    failure->at = NET_FAILED_TLS;
+    if (endpoints->tls_port != 0 && !renew_tls(net, failure->reason))
+        return false;
+    failure->at = NET_FAILED_PORT;
+    failure->port = endpoints->port;
+    if (!open_kind(net, LISTENER_TCP, endpoints, failure->reason))
+        return false;
+    failure->at = NET_FAILED_TLS_PORT;
+    failure->port = endpoints->tls_port;
+    if (!open_kind(net, LISTENER_TLS, endpoints, failure->reason))
+        return false;
+    failure->at = NET_FAILED_OTHERWISE;
+    return open_unix(net->engine, &net->listeners, failure->reason);
+}
+
+/* Everything between an empty structure and a network that serves. */
+static bool start(struct net *net, const struct net_options *options, struct net_failure *failure)
+{
+    if (!open_all(net, options->any_port, failure))
+        return false;
+    errno = ENOMEM; /* what fails without a word from the system is an allocation */
+    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
+        explain(failure, "could not set the workers up");
+        return false;
+    }
+    set_wake(net->engine, wake_all, net);
+    if (!start_threads(net)) {
+        explain(failure, "could not start a thread");
+        return false;
+    }
+    return true;
+}
+
+struct net *net_start(struct larder *engine, const struct net_options *options, struct net_failure *failure)
+{
+    *failure = (struct net_failure){.at = NET_FAILED_OTHERWISE};
     struct net *net = mem_alloc_zeroed(sizeof(*net));
     if (net == NULL) {
-        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
+        snprintf(failure->reason, sizeof(failure->reason), "out of memory");
         return NULL;
     }
     net->engine = engine;
     lock_init(&net->listeners_lock);
-    net->port = options->any_port ? ANY_PORT : (int)CFG_READ(engine->config, port);
-    if (!cfg_copy_bind(engine->config, &net->bind)) {
-        snprintf(error, LISTENER_ERROR_SIZE, "out of memory");
-        free_net(net);
-        return NULL;
-    }
-    if (!open_tcp(net, &net->bind, net->port, error)) {
-        *failed_port = net->port;
-        free_net(net);
-        return NULL;
-    }
-    if (!open_unix(engine, &net->listeners, error)) {
-        free_net(net);
-        return NULL;
-    }
-    errno = ENOMEM; /* what fails without a word from the system is an allocation */
-    if (!init_workers(net, options->workers) || !watch(net) || !hook_configuration(net)) {
-        explain(error, "could not set the workers up");
-        free_net(net);
-        return NULL;
-    }
-    set_wake(engine, wake_all, net);
-    if (!start_threads(net)) {
-        explain(error, "could not start a thread");
-        free_net(net);
-        return NULL;
-    }
-    return net;
+    if (start(net, options, failure))
+        return net;
+    free_net(net);
+    return NULL;
 }
 
 void net_stop(struct net *net)

@@ -5,14 +5,21 @@
 #include "net/listener.h"
 #include "net/worker.h"
 
+/* Where clients are served over TCP. */
+struct endpoints {
+    struct cfg_addresses bind;
+    int port;     /* 0: none; -1: any, until it is open */
+    int tls_port; /* 0: none */
+};
+
 struct net {
     struct larder *engine;
     struct worker *workers;
     size_t worker_count;
     struct lock listeners_lock;
     struct listener_set listeners; /* listeners_lock */
-    struct cfg_addresses bind;     /* listeners_lock: what the TCP listeners were opened with */
-    int port;                      /* listeners_lock: likewise; -1: any */
+    struct endpoints endpoints;    /* listeners_lock: what the TCP and TLS listeners were opened with */
+    struct tls_context *tls;       /* listeners_lock: for new connections; NULL: not needed. Only hooks change it */
     _Atomic int64_t
         rest_until_ns; /* no listener is watched before this monotonic time, 0: all are; listeners_lock to write */
 };
@@ -22,10 +29,16 @@ struct net_options {
     bool any_port;  /* bind whatever port the system gives, instead of the configuration's `port` */
 };
 
-/* Opens the listeners that the engine's configuration names and starts the workers. NULL with a message on failure;
-   when a TCP port could not be bound, *failed_port is that port, else 0. */
-MUST_USE struct net *net_start(struct larder *engine, const struct net_options *options, int *failed_port,
-                               char error[LISTENER_ERROR_SIZE]);
+/* Why serving did not begin. */
+struct net_failure {
+    enum { NET_FAILED_PORT, NET_FAILED_TLS_PORT, NET_FAILED_TLS, NET_FAILED_OTHERWISE } at;
+    int port; /* that could not be bound; -1: any */
+    char reason[LISTENER_ERROR_SIZE];
+};
+
+/* Opens the listeners that the engine's configuration names and starts the workers. NULL with the failure, which has
+   been logged where it is a matter of ports or TLS. */
+MUST_USE struct net *net_start(struct larder *engine, const struct net_options *options, struct net_failure *failure);
 
 /* Stops listening, sends what can be sent at once, closes all connections and joins the workers. */
 void net_stop(struct net *net);

@@ -1,10 +1,9 @@
-/* The worker's loop; see worker.h. Order within a turn: sockets that are ready, in batches; then mail; then connections
-   whose pause has ended; then upkeep. Mail comes after the sockets because it may close connections which the list of
-   ready sockets still names. */
+/* The worker's loop; see worker.h. Order within a turn: sockets that are ready, in batches; then what TLS has received
+   beyond what was read; then mail; then connections whose pause has ended; then upkeep. Mail comes after the sockets
+   because it may close connections which the list of ready sockets still names. */
 #include "net/worker.h"
 
 #include "base/mem.h"
-#include "engine/transaction.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -16,8 +15,10 @@ enum {
     UPKEEP_INTERVAL_MS = 10,
     UPKEEP_BUDGET = 1024, /* nodes per shard, and entries to free, in one step: a fraction of a millisecond */
     PATROL_INTERVAL_MS = 1000,
-    ENTRY_DISTANCE = 8, /* requests between asking for an entry and needing it */
-    LOCK_DISTANCE = 16, /* the same for a shard's lock, which is needed before the entry is asked for */
+    HANDSHAKE_MAX_MS = 10 * 1000,     /* a client that takes longer is dropped */
+    HANDSHAKES_TURN_NS = 2 * 1000000, /* computing: then the clients that are served already have their turn */
+    ENTRY_DISTANCE = 8,               /* requests between asking for an entry and needing it */
+    LOCK_DISTANCE = 16,               /* the same for a shard's lock, which is needed before the entry is asked for */
     LARGE_INPUT = 1024 * 1024,
     ARGS_KEPT = 256 * 1024, /* arguments; a batch that is only reads into the arena cannot have more */
 };
@@ -35,6 +36,7 @@ bool worker_init(struct worker *worker, struct net *net, size_t number, size_t w
     list_init(&worker->connections);
     list_init(&worker->held);
     list_init(&worker->ready);
+    list_init(&worker->unread);
     worker->arena = mem_alloc(WORKER_ARENA_SIZE);
     if (worker->arena == NULL)
         return false;
@@ -50,10 +52,20 @@ bool worker_init(struct worker *worker, struct net *net, size_t number, size_t w
     return true;
 }
 
+/* A system call only if it sleeps: otherwise it looks at its mail in any case before it does. All touch `is_asleep` by
+   exchanging, so each sees what those before it had pushed: either the worker sees the mail or the sender that it
+   sleeps.
+ */
+static void wake(struct worker *worker)
+{
+    if (atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel))
+        reactor_wake(&worker->reactor);
+}
+
 void worker_send(struct worker *worker, struct worker_mail *mail)
 {
     if (mailbox_push(&worker->mailbox, &mail->mail))
-        reactor_wake(&worker->reactor);
+        wake(worker);
 }
 
 void worker_stop(struct worker *worker)
@@ -182,6 +194,8 @@ static void parse_arena(struct worker *worker, struct connection *connection, si
 /* Reads once into `to`; returns the bytes read, 0 when there is nothing now or the connection is at its end. */
 static size_t read_some(struct worker *worker, struct connection *connection, char *to, size_t room)
 {
+    if (unlikely(connection->tls != NULL))
+        return connection_read_secure(connection, to, room);
     ssize_t got = recv(connection->session.fd, to, room, 0);
     stat_add(&worker->executor.stats.reads, 1);
     if (got > 0) {
@@ -277,7 +291,7 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
-        if (unlikely(session->out.owned_bytes > CONNECTION_OUTPUT_CEILING))
+        if (unlikely(session->out.owned_bytes > SESSION_OUTPUT_CEILING))
             connection_cut_off(connection);
     }
     worker->queue_count = 0;
@@ -297,14 +311,15 @@ static void join_waiting_input(struct connection *connection)
     connection->held_input = NULL;
 }
 
-/* What a client has sent and not had run yet, commands queued by MULTI included, is bounded. */
+/* What a client has sent and not had run yet is bounded, with what it queued by MULTI and watches. */
 static bool is_query_too_long(const struct connection *connection)
 {
-    if (likely(connection->input == NULL) && likely(connection->session.transaction == NULL))
+    size_t multi = atomic_load_explicit(&connection->session.multi_bytes, memory_order_relaxed);
+    if (likely(connection->input == NULL) && likely(multi == 0))
         return false;
     size_t limit = (size_t)CFG_READ(connection->session.engine->config, client_query_buffer_limit);
     size_t input = connection->input != NULL ? input_bytes(connection->input) : 0;
-    return input + transaction_bytes(&connection->session) > limit;
+    return input + multi > limit;
 }
 
 /* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
@@ -384,6 +399,43 @@ static bool is_listener(const struct worker *worker, const void *owner)
     return (const struct listener *)owner >= set->items && (const struct listener *)owner < set->items + LISTENERS_MAX;
 }
 
+/* Reads from a connection into the present batch. */
+static void take_in(struct worker *worker, struct connection *connection)
+{
+    if (is_batch_full(worker))
+        run_batch(worker);
+    if (join_batch(worker, connection))
+        gather(worker, connection);
+}
+
+/* Computing a handshake takes up to some milliseconds. One that has no time left in this turn is reported again in the
+   next. */
+static void shake_hands(struct worker *worker, struct connection *connection)
+{
+    if (worker->handshakes_ns >= HANDSHAKES_TURN_NS)
+        return;
+    int64_t began_ns = clock_monotonic_ns();
+    connection_shake_hands(connection);
+    worker->handshakes_ns += clock_monotonic_ns() - began_ns;
+}
+
+/* With TLS a read may have to wait until the socket takes something, and the other way round. */
+static void handle_secure(struct worker *worker, struct connection *connection, const struct reactor_event *event)
+{
+    bool may_read = event->is_readable || connection->read_waits_for == REACTOR_WRITE;
+    bool may_write = event->is_writable || connection->write_waits_for == REACTOR_READ;
+    if (connection->is_shaking_hands)
+        shake_hands(worker, connection);
+    else if (may_write && !out_is_empty(&connection->session.out))
+        connection_flush(connection);
+    if (connection->is_held && event->is_readable && !(connection->interest & REACTOR_READ))
+        connection->is_broken = true;
+    if (connection->is_broken)
+        connection_close(connection);
+    else if (may_read && !connection->is_held && !connection->is_shaking_hands)
+        take_in(worker, connection);
+}
+
 static void handle_event(struct worker *worker, const struct reactor_event *event)
 {
     if (event->owner == NULL)
@@ -393,20 +445,36 @@ static void handle_event(struct worker *worker, const struct reactor_event *even
         return;
     }
     struct connection *connection = event->owner;
+    if (unlikely(connection->tls != NULL)) {
+        handle_secure(worker, connection, event);
+        return;
+    }
     if (connection->is_held && event->is_readable)
         connection->is_broken = true; /* not reading, so this reports an error or a hang-up */
     if (event->is_writable)
         connection_flush(connection);
-    if (connection->is_broken) {
+    if (connection->is_broken)
         connection_close(connection);
+    else if (event->is_readable)
+        take_in(worker, connection);
+}
+
+/* Goes on with what TLS has received and nobody has read yet; the reactor does not know of it. Once a turn, so that one
+   client cannot keep the others waiting. */
+static void read_unread(struct worker *worker)
+{
+    if (likely(list_is_empty(&worker->unread)))
         return;
+    struct list unread;
+    list_init(&unread);
+    list_take_all(&unread, &worker->unread);
+    while (!list_is_empty(&unread)) {
+        struct connection *connection = CONTAINER_OF(unread.next, struct connection, in_unread);
+        list_remove(&connection->in_unread);
+        if (!connection->is_held) /* release_held remembers it */
+            take_in(worker, connection);
     }
-    if (!event->is_readable)
-        return;
-    if (is_batch_full(worker))
-        run_batch(worker);
-    if (join_batch(worker, connection))
-        gather(worker, connection);
+    run_batch(worker);
 }
 
 static void receive(struct worker *worker, struct connection *connection)
@@ -445,16 +513,22 @@ static void read_mail(struct worker *worker)
 /* Lets the connections go on that were held back, once nothing holds them any more. */
 static void release_held(struct worker *worker)
 {
-    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms))
+    if (list_is_empty(&worker->held) || engine_is_paused(worker->engine, worker->executor.now_ms) ||
+        engine_is_building_prefixes(worker->engine))
         return;
-    for (struct list *link = worker->held.next; link != &worker->held; link = link->next)
-        CONTAINER_OF(link, struct connection, in_waiting)->is_held = false;
+    for (struct list *link = worker->held.next; link != &worker->held; link = link->next) {
+        struct connection *connection = CONTAINER_OF(link, struct connection, in_waiting);
+        connection->is_held = false;
+        if (connection->tls != NULL && tls_has_input(connection->tls) && list_is_empty(&connection->in_unread))
+            list_append(&worker->unread, &connection->in_unread);
+    }
     list_take_all(&worker->ready, &worker->held);
     gather_ready(worker);
     run_batch(worker);
 }
 
-/* Once a second: closes clients that have been idle too long, and those above the soft output limit. */
+/* Once a second: closes clients that have been idle too long (who subscribes may only listen) or do not come to the end
+   of their handshake, and those above the soft output limit. */
 static void patrol(struct worker *worker)
 {
     int64_t now_ms = worker->executor.now_ms;
@@ -464,9 +538,13 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !connection->is_held) {
+        bool may_idle = connection->is_held || (session->modes & MODE_SUBSCRIBED);
+        if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;
+        } else if (unlikely(connection->is_shaking_hands)) {
+            if (now_ms - session->created_ms > HANDSHAKE_MAX_MS)
+                connection_fail_handshake(connection, "the TLS handshake took too long");
         } else if (!out_is_empty(&session->out)) {
             connection_flush(connection);
         }
@@ -517,16 +595,28 @@ void worker_free(struct worker *worker)
     mem_free(worker->arena);
 }
 
+static int wait_for_events(struct worker *worker, struct reactor_event events[EVENTS_MAX])
+{
+    atomic_exchange_explicit(&worker->is_asleep, true, memory_order_acq_rel);
+    bool is_busy =
+        worker->has_more_upkeep || !list_is_empty(&worker->unread) || !mailbox_is_empty(&worker->mailbox);
+    int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, is_busy ? 0 : WAIT_MS);
+    atomic_exchange_explicit(&worker->is_asleep, false, memory_order_acq_rel);
+    return count;
+}
+
 void *worker_run(void *argument)
 {
     struct worker *worker = argument;
     struct reactor_event events[EVENTS_MAX];
     while (!atomic_load_explicit(&worker->must_stop, memory_order_acquire)) {
-        int count = reactor_wait(&worker->reactor, events, EVENTS_MAX, worker->has_more_upkeep ? 0 : WAIT_MS);
+        int count = wait_for_events(worker, events);
         executor_tick(&worker->executor);
+        worker->handshakes_ns = 0;
         for (int i = 0; i < count; i++)
             handle_event(worker, &events[i]);
         run_batch(worker);
+        read_unread(worker);
         read_mail(worker);
         release_held(worker);
         do_upkeep(worker);

@@ -35,6 +35,7 @@ struct worker {
 
     /* any thread */
     struct mailbox mailbox;
+    _Atomic bool is_asleep; /* it waits, or is about to: who takes this away must wake it */
     struct reactor reactor; /* reactor_wake only */
     _Atomic bool must_stop;
     _Atomic size_t connection_count; /* handed to it and not yet closed */
@@ -45,6 +46,8 @@ struct worker {
     struct list connections;
     struct list held;          /* connections held back by CLIENT PAUSE */
     struct list ready;         /* connections whose input can be parsed on without reading */
+    struct list unread;        /* connections with TLS that have received more than was read */
+    int64_t handshakes_ns;     /* time spent on TLS handshakes in the present turn */
     struct connection **batch; /* connections of the present batch */
     size_t batch_count;
     size_t batch_capacity;

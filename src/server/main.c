@@ -156,10 +156,13 @@ static void announce_ready(struct server *server)
 {
     struct log *log = &server->engine.log;
     int port = atomic_load_explicit(&server->engine.tcp_port, memory_order_relaxed);
-    log_printf(log, LOG_NOTICE_LEVEL, "Running mode=standalone, port=%d.", port);
+    int tls_port = atomic_load_explicit(&server->engine.tls_port, memory_order_relaxed);
+    log_printf(log, LOG_NOTICE_LEVEL, "Running mode=standalone, port=%d.", port > 0 ? port : tls_port);
     log_printf(log, LOG_NOTICE_LEVEL, "Server initialized");
     if (port > 0)
         log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections tcp");
+    if (tls_port > 0)
+        log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections tls");
     if (!cfg_text_is_empty(&server->config, &server->config.unixsocket))
         log_printf(log, LOG_NOTICE_LEVEL, "Ready to accept connections unix");
     process_notify_ready(&server->config);
@@ -178,18 +181,32 @@ static void wait_for_stop(struct server *server)
     log_printf(log, LOG_NOTICE_LEVEL, "User requested shutdown...");
 }
 
+static void log_failure(const struct log *log, const struct net_failure *failure)
+{
+    switch (failure->at) {
+    case NET_FAILED_PORT:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tcp), aborting.", failure->port);
+        break;
+    case NET_FAILED_TLS_PORT:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tls), aborting.", failure->port);
+        break;
+    case NET_FAILED_TLS:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed to configure TLS. Check logs for more info.");
+        break;
+    case NET_FAILED_OTHERWISE:
+        log_printf(log, LOG_WARNING_LEVEL, "Failed to start: %s", failure->reason);
+        break;
+    }
+}
+
 static int serve(struct server *server)
 {
     struct log *log = &server->engine.log;
     struct net_options options = {.workers = thread_count(&server->config)};
-    char error[LISTENER_ERROR_SIZE];
-    int failed_port;
-    struct net *net = net_start(&server->engine, &options, &failed_port, error);
+    struct net_failure failure;
+    struct net *net = net_start(&server->engine, &options, &failure);
     if (net == NULL) {
-        if (failed_port != 0)
-            log_printf(log, LOG_WARNING_LEVEL, "Failed listening on port %d (tcp), aborting.", failed_port);
-        else
-            log_printf(log, LOG_WARNING_LEVEL, "Failed to start: %s", error);
+        log_failure(log, &failure);
         return 1;
     }
     announce_ready(server);
@@ -314,8 +331,8 @@ int main(int argc, char **argv)
     int status = 0;
     switch (line.action) {
     case COMMAND_LINE_VERSION:
-        printf("Larder server v=%s compatible=%s malloc=%s bits=%d\n", LARDER_VERSION, LARDER_REDIS_VERSION,
-               mem_allocator_name(), (int)(sizeof(void *) * CHAR_BIT));
+        printf("Larder server v=%s compatible=%s malloc=%s tls=%s bits=%d\n", LARDER_VERSION, LARDER_REDIS_VERSION,
+               mem_allocator_name(), LARDER_TLS, (int)(sizeof(void *) * CHAR_BIT));
         break;
     case COMMAND_LINE_HELP:
         fputs(command_line_help, stdout);

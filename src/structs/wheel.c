@@ -83,6 +83,13 @@ static size_t work_off(struct wheel *wheel, size_t budget, wheel_due_fn *due, vo
     return budget;
 }
 
+void wheel_visit_present(const struct wheel *wheel, wheel_due_fn *visit, void *context)
+{
+    const struct list *slot = &wheel->fine[(wheel->tick + 1) & (2 * WHEEL_SLOTS - 1)];
+    for (struct list *link = slot->next; link != slot; link = link->next)
+        visit(context, CONTAINER_OF(link, struct wheel_node, link));
+}
+
 /* Puts every node up for dealing anew, as seen from `tick`: after a jump too far to step over, and when the clock went
    back, so that nothing stands in a slot that was passed. */
 static void rebase(struct wheel *wheel, int64_t tick)
@@ -110,4 +117,67 @@ size_t wheel_advance(struct wheel *wheel, int64_t now_ms, size_t budget, wheel_d
         budget = work_off(wheel, budget, due, context);
     }
     return budget;
+}
+
+/* Visits up to `count` nodes of a list, which then stand at its end; returns how many. */
+static size_t visit_some(struct list *list, size_t count, wheel_visit_fn *visit, void *context)
+{
+    size_t visited = 0;
+    const struct list *first = list->next;
+    while (visited < count && !list_is_empty(list) && (visited == 0 || list->next != first)) {
+        struct list *link = list->next;
+        list_remove(link);
+        list_append(list, link);
+        visit(context, CONTAINER_OF(link, struct wheel_node, link));
+        visited++;
+    }
+    return visited;
+}
+
+/* The first list with nodes in the order of time, of those whose nodes have their place. */
+static struct list *soonest_slot(struct wheel *wheel)
+{
+    if (!list_is_empty(&wheel->due))
+        return &wheel->due;
+    for (int64_t i = 1; i < 2 * WHEEL_SLOTS; i++) {
+        struct list *slot = &wheel->fine[(wheel->tick + i) & (2 * WHEEL_SLOTS - 1)];
+        if (!list_is_empty(slot))
+            return slot;
+    }
+    int64_t block = dealt_block(wheel);
+    for (int level = 0; level < WHEEL_COARSE_LEVELS; level++)
+        for (int64_t i = 1; i <= WHEEL_SLOTS; i++) {
+            int64_t digit = ((block >> (level * WHEEL_SLOT_BITS)) + i) & (WHEEL_SLOTS - 1);
+            if (!list_is_empty(&wheel->coarse[level][digit]))
+                return &wheel->coarse[level][digit];
+        }
+    return NULL;
+}
+
+void wheel_visit_soonest(struct wheel *wheel, size_t count, wheel_visit_fn *visit, void *context)
+{
+    visit_some(&wheel->dealing, count, visit, context);
+    struct list *slot = soonest_slot(wheel);
+    if (slot != NULL)
+        visit_some(slot, count, visit, context);
+}
+
+enum { LIST_COUNT = 2 + 2 * WHEEL_SLOTS + WHEEL_COARSE_LEVELS * WHEEL_SLOTS };
+
+static struct list *list_at(struct wheel *wheel, size_t index)
+{
+    if (index < 2)
+        return index == 0 ? &wheel->due : &wheel->dealing;
+    index -= 2;
+    if (index < COUNT_OF(wheel->fine))
+        return &wheel->fine[index];
+    index -= COUNT_OF(wheel->fine);
+    return &wheel->coarse[index / WHEEL_SLOTS][index % WHEEL_SLOTS];
+}
+
+void wheel_sample(struct wheel *wheel, size_t count, uint64_t random, wheel_visit_fn *visit, void *context)
+{
+    size_t start = (size_t)(random % LIST_COUNT);
+    for (size_t i = 0; i < LIST_COUNT && count > 0; i++)
+        count -= visit_some(list_at(wheel, (start + i) % LIST_COUNT), count, visit, context);
 }

@@ -59,4 +59,17 @@ typedef void wheel_due_fn(void *context, struct wheel_node *node);
    more to do now, so call again soon. A node is never handed out before its deadline. */
 size_t wheel_advance(struct wheel *wheel, int64_t now_ms, size_t budget, wheel_due_fn *due, void *context);
 
+/* Visits the nodes of the tick that is going on, after wheel_advance has come to its end for now: the only ones whose
+   deadline may have come without their having been handed out. The callback must leave the wheel as it is. */
+void wheel_visit_present(const struct wheel *wheel, wheel_due_fn *visit, void *context);
+typedef void wheel_visit_fn(void *context, struct wheel_node *node);
+
+/* Visits up to `count` nodes (more, if some are being dealt out) among which, unless their slot has more than that, is
+   the one with the nearest deadline. The callback must not change the wheel. */
+void wheel_visit_soonest(struct wheel *wheel, size_t count, wheel_visit_fn *visit, void *context);
+
+/* Visits `count` nodes, or all that there are, from a place that `random` chooses, and others when it is called again
+   with the same. Nodes whose slots hold few others are visited more often than others. */
+void wheel_sample(struct wheel *wheel, size_t count, uint64_t random, wheel_visit_fn *visit, void *context);
+
 #endif

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent / "node"
+PROGRAMS = ("basic_use.mjs", "pubsub.mjs")
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +17,7 @@ def installed(tmp_path_factory):
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "basic_use.mjs"):
+    for name in ("package.json", *PROGRAMS):
         shutil.copy(SOURCE / name, folder)
     given = os.environ.get("LARDER_NODE_MODULES")
     if given:
@@ -37,10 +38,11 @@ def installed(tmp_path_factory):
 
 @pytest.mark.parametrize("protocol", ["2", "3"])
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_basic_use(server, installed, transport, protocol):
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_promise_holds(server, installed, transport, protocol, program):
     where = f"redis://127.0.0.1:{server.port}" if transport == "tcp" else server.unix_path
     result = subprocess.run(
-        ["node", "basic_use.mjs", where, protocol],
+        ["node", program, where, protocol],
         cwd=installed,
         capture_output=True,
         text=True,

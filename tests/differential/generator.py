@@ -137,6 +137,8 @@ ALL_NAMES = [
     "TTL",
     "TYPE",
     "UNLINK",
+    "UNWATCH",
+    "WATCH",
     "CLIENT",
     "CONFIG",
     "COMMAND",
@@ -144,6 +146,9 @@ ALL_NAMES = [
     "nosuch",
     "RANDOMKEY",
     "SCAN",
+    "PUBLISH",
+    "SPUBLISH",
+    "PUBSUB",
 ]
 
 
@@ -184,6 +189,7 @@ class Generator:
         "connection": 4,
         "databases": 2,
         "flush": 1,
+        "transaction": 12,
         "introspection": 3,
         "broken": 8,
     }
@@ -200,7 +206,7 @@ class Generator:
         """About `count` commands.
 
         A SET whose deadline has passed is followed by a look at its key: until then redis-server keeps the dead key and
-        counts it in DBSIZE for as long as its expiry cycle takes.
+        counts it in DBSIZE for as long as its expiry cycle takes. A MULTI usually gets an end.
         """
         made = []
         while len(made) < count:
@@ -208,6 +214,9 @@ class Generator:
             made.append(words)
             if str(words[0]).upper() == "SET" and any(str(word).upper() in ("EXAT", "PXAT") for word in words[3:]):
                 made.append(("EXISTS", words[1]))
+            if words == ("MULTI",) and not self._one_in(4):
+                made += self.commands(self.random.randrange(8))
+                made.append(("EXEC",))
         return made
 
     def _pick(self, *choices):
@@ -433,6 +442,13 @@ class Generator:
             (("FLUSHDB",), ("FLUSHDB", "ASYNC"), ("FLUSHALL", "SYNC"), ("FLUSHDB", "bogus"), ("FLUSHALL", "a", "b"))
         )
 
+    def _transaction(self):
+        name = self.random.choices(("MULTI", "EXEC", "WATCH", "UNWATCH", "DISCARD"), (6, 2, 6, 1, 1))[0]
+        keys = [self.key() for _ in range(self.random.choice((1, 1, 2, 5)))] if name == "WATCH" else []
+        if self._one_in(60):
+            keys = keys[1:] if keys else [self.key()]
+        return name, *keys
+
     def _introspection(self):
         inner = self.command()
         return "COMMAND", self._pick("GETKEYS", "GETKEYSANDFLAGS", "getkeys"), *inner
@@ -457,6 +473,6 @@ class Generator:
 
     def _broken_arity(self, name):
         # A bare COMMAND describes every command of a server; subcommands are made up only by their own makers.
-        if name in ("MEMORY", "CONFIG", "CLIENT", "COMMAND"):
+        if name in ("MEMORY", "CONFIG", "CLIENT", "COMMAND", "PUBSUB"):
             return 1 if name == "COMMAND" else 0
         return self.random.randrange(0, 6)

@@ -4,7 +4,7 @@ Replies must be equal byte for byte. Where Redis itself promises no particular b
 shrinks while the request travels), a named rule from rules.py says what is compared instead.
 """
 
-from support.resp import Closed, decode, encode
+from support.resp import Closed, as_bytes, decode, encode
 from support.server import Server
 
 from .rules import rule_for
@@ -39,6 +39,7 @@ class Pair:
             self.larder.stop()
             raise
         self.connections = None
+        self.queued = []  # what the open transaction will run
 
     def stop(self):
         try:
@@ -50,6 +51,7 @@ class Pair:
         """New connections, in RESP2 and database 0."""
         self.close()
         self.connections = self.larder.raw(), self.reference.raw()
+        self.queued = []
 
     def close(self):
         for connection in self.connections or ():
@@ -82,9 +84,29 @@ class Pair:
         """The commands whose replies differ, as texts for people."""
         found = []
         for words, ours, theirs in self.exchange(commands):
-            if not same_reply(words, ours, theirs):
+            is_same = same_reply(words, ours, theirs) or self._same_transaction(words, ours, theirs)
+            self._follow_transaction(words, theirs)
+            if not is_same:
                 found.append(f"{show(words)}\n    under test: {show_reply(ours)}\n    reference:  {show_reply(theirs)}")
         return found
+
+    def _follow_transaction(self, words, reply):
+        if reply == b"+QUEUED\r\n":
+            self.queued.append(words)
+        elif name_of(words) in ("EXEC", "DISCARD", "RESET"):
+            self.queued = []
+
+    def _same_transaction(self, words, ours, theirs):
+        """The replies of EXEC one by one, each by the rule of its command."""
+        if name_of(words) != "EXEC" or b"(closed)" in (ours[:8], theirs[:8]):
+            return False
+        (kind, replies), (their_kind, their_replies) = decode(ours), decode(theirs)
+        if not kind == their_kind == "*" or not replies or not their_replies:
+            return False
+        return len(replies) == len(their_replies) == len(self.queued) and all(
+            ours == theirs or same_tree(words, ours, theirs)
+            for words, ours, theirs in zip(self.queued, replies, their_replies)
+        )
 
     def compare(self, commands):
         """Fails at the first difference."""
@@ -122,5 +144,13 @@ def same_reply(words, ours, theirs):
         return True
     if ours.startswith(b"(closed)") or theirs.startswith(b"(closed)"):
         return False
+    return same_tree(words, decode(ours), decode(theirs))
+
+
+def same_tree(words, ours, theirs):
     rule = rule_for(words)
-    return rule is not None and rule(decode(ours), decode(theirs))
+    return rule is not None and rule(ours, theirs)
+
+
+def name_of(words):
+    return as_bytes(words[0]).upper().decode("latin-1")

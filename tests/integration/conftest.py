@@ -1,15 +1,17 @@
-"""What the integration tests run against: servers on one thread and on four, reached by TCP and by Unix socket; and,
-for the modules marked `embedded`, an engine inside this process, reached by function calls. A test of such a module
-that is about sockets is marked `needs_sockets`."""
+"""What the integration tests run against: servers on one thread and on four, reached by TCP and by Unix socket; for the
+modules marked `over_tls` by TLS as well; and, for those marked `embedded`, an engine inside this process, reached by
+function calls. A test of such a module that is about bare sockets is marked `plain_only`, or `needs_sockets`."""
 
 import pytest
 
+from support.certificates import has_tls, need_tls
 from support.embedded import EmbeddedServer
 from support.server import Server
 
 EMBEDDED = "embedded"
 SERVERS = {1: "1thread", 4: "4threads"}
 TRANSPORTS = ("tcp", "unix")
+TLS = "tls"
 
 
 def _runs_embedded(metafunc):
@@ -17,13 +19,19 @@ def _runs_embedded(metafunc):
     return item.get_closest_marker("embedded") is not None and item.get_closest_marker("needs_sockets") is None
 
 
+def _runs_over_tls(metafunc):
+    item = metafunc.definition
+    return item.get_closest_marker("over_tls") is not None and item.get_closest_marker("plain_only") is None
+
+
 def pytest_generate_tests(metafunc):
     """Each server by each transport; the embedded engine has one transport, its own."""
     names = [name for name in ("server", "transport") if name in metafunc.fixturenames]
+    transports = (*TRANSPORTS, TLS) if _runs_over_tls(metafunc) else TRANSPORTS
     values = {
         "server": [(threads,) for threads in SERVERS],
-        "transport": [(transport,) for transport in TRANSPORTS],
-        "server transport": [(threads, transport) for threads in SERVERS for transport in TRANSPORTS],
+        "transport": [(transport,) for transport in transports],
+        "server transport": [(threads, transport) for threads in SERVERS for transport in transports],
     }.get(" ".join(names), [])
     if "server" in names and _runs_embedded(metafunc):
         values.append((EMBEDDED,) * len(names))
@@ -33,7 +41,7 @@ def pytest_generate_tests(metafunc):
 
 
 def _served(binary, threads):
-    server = Server(binary, threads=threads)
+    server = Server(binary, threads=threads, tls=has_tls(binary))
     yield server
     server.stop()
 
@@ -76,7 +84,9 @@ def server(request):
 
 
 @pytest.fixture
-def transport(request):
+def transport(request, binary):
+    if request.param == TLS:
+        need_tls(binary)
     return request.param
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from support.resp import decode, encode
 
+pytestmark = pytest.mark.over_tls
+
 WRITERS = 8
 
 

@@ -8,7 +8,7 @@ import redis
 
 from support.resp import Closed, encode
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.over_tls]
 
 
 def test_ping_and_echo(r):
@@ -59,6 +59,7 @@ def test_quit_answers_and_closes(server, transport):
 
 
 @pytest.mark.needs_sockets
+@pytest.mark.plain_only
 def test_half_closed_client_still_gets_its_replies(server, transport):
     connection = server.raw(transport)
     connection.send(encode("SET", "k", "v") + b"GET k\r\n")

@@ -10,6 +10,8 @@ from support.resp import encode
 from support.server import SANITIZED
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.over_tls
+
 MIB = 1 << 20
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from .certificates import certificates
 from .resp import Closed, RawConnection
 from .waiting import wait_until
 
@@ -64,6 +66,19 @@ def client_settings(arguments):
     return {"protocol": 2, "socket_timeout": 60, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
 
 
+def tls_settings(identity=None):
+    """redis-py's settings for TLS, with the usual client's certificate, or none when `identity` is False.
+
+    It introduces itself: without a reply to read first, it takes the session tickets that TLS 1.3 brings after the
+    handshake for data that nobody asked for, and gives up (with any server, if the tickets come soon enough).
+    """
+    settings = {"ssl": True, "ssl_ca_certs": str(certificates().authority), "driver_info": DriverInfo()}
+    if identity is not False:
+        identity = identity or certificates().client
+        settings |= {"ssl_certfile": str(identity.certificate), "ssl_keyfile": str(identity.key)}
+    return settings
+
+
 class Server:
     """One running server process.
 
@@ -71,10 +86,20 @@ class Server:
     options:  directive -> value or list of words, e.g. {"maxclients": 10, "save": ""}.
     leading_words: put before the usual ones, e.g. a configuration file.
     ready_by: "log" (its line in the output) or "ping", for servers that log elsewhere.
+    tls:      with a TLS port, whose clients must show a certificate unless `options` say otherwise.
     """
 
     def __init__(
-        self, binary, threads=None, words=None, options=None, port=None, leading_words=(), ready_by="log", folder=None
+        self,
+        binary,
+        threads=None,
+        words=None,
+        options=None,
+        port=None,
+        leading_words=(),
+        ready_by="log",
+        folder=None,
+        tls=False,
     ):
         self.binary = binary
         self.threads = threads
@@ -82,12 +107,14 @@ class Server:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="larder-test-"))
         self.unix_path = str(self.folder / "s.sock")
         self.output_path = self.folder / "output.log"
+        self.has_tls = tls
         self.process = None
         self.is_stopped = False
         self.expected_status = 0  # what stop() demands; a test that brings about another end sets it
         self._connections = []
         for attempt in range(5):
             self.port = port or free_port()
+            self.tls_port = free_port() if tls else None
             self._start(words if words is not None else [*leading_words, *self._usual_words(options or {})])
             if self._wait_ready():
                 return
@@ -106,6 +133,8 @@ class Server:
         }
         if self.threads:
             merged["threads"] = self.threads
+        if self.has_tls:
+            merged.update(certificates().options(self.tls_port))
         merged.update(options)
         words = []
         for name, value in merged.items():
@@ -162,9 +191,25 @@ class Server:
 
     def raw(self, transport="tcp", **arguments):
         """A new raw connection; closed with the others by close_connections() or stop()."""
-        connection = RawConnection(self.address if transport == "tcp" else self.unix_path, **arguments)
+        connection = RawConnection(self._way_to(transport), **arguments)
         self._connections.append(connection)
         return connection
+
+    def _way_to(self, transport):
+        if transport == "tls":
+            return self.tls_socket()
+        return self.address if transport == "tcp" else self.unix_path
+
+    def tls_socket(self, context=None, timeout_s=20.0, host="127.0.0.1"):
+        """A socket whose TLS handshake is complete, with the usual client's certificate; closed by its user."""
+        context = context or certificates().client_context()
+        plain = socket.create_connection((host, self.tls_port), timeout=timeout_s)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            return context.wrap_socket(plain)
+        except BaseException:
+            plain.close()
+            raise
 
     def client(self, transport="tcp", **arguments):
         """A new redis-py client that never retries, so that a lost connection shows; closed like raw().
@@ -175,6 +220,8 @@ class Server:
         if transport == "tcp":
             settings.setdefault("host", "127.0.0.1")
             client = redis.Redis(port=self.port, **settings)
+        elif transport == "tls":
+            client = redis.Redis(host="127.0.0.1", port=self.tls_port, **(settings | tls_settings()))
         else:
             client = redis.Redis(unix_socket_path=self.unix_path, **settings)
         self._connections.append(client)

@@ -3,7 +3,8 @@
 #include "property.h"
 
 #include "base/mem.h"
-#include "keyspace/keyspace.h"
+#include "keyspace/evict.h"
+#include "keyspace/prefix.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -25,7 +26,9 @@ struct world {
     size_t name_lens[KEYS];
     struct expected *model; /* DBS * KEYS */
     bool is_memory_short;
-    int64_t now_ms; /* a whole number of the wheel's ticks */
+    struct ks_rule rule; /* by which a key is just being evicted */
+    bool is_evicting; /* keys are evicted, and how is changed again and again */
+    int64_t now_ms;   /* a whole number of the wheel's ticks */
     struct random random;
     size_t visited;
 };
@@ -235,7 +238,7 @@ static void flush(struct world *world, size_t db)
 static void swap(struct world *world, size_t a, size_t b)
 {
     for (size_t i = 0; i < world->ks.shard_count; i++)
-        ks_swap(&world->ks.shards[i], a, b);
+        ks_swap(&world->ks, &world->ks.shards[i], a, b);
     for (size_t i = 0; i < KEYS && a != b; i++) {
         struct expected saved = *expected(world, a, i);
         *expected(world, a, i) = *expected(world, b, i);
@@ -243,8 +246,107 @@ static void swap(struct world *world, size_t a, size_t b)
     }
 }
 
+/* A key goes by itself: it must be there, and nothing may be evicted that the rule spares. */
+static void see_removed(void *context, struct shard *shard, size_t db, const struct entry *entry, uint64_t hash,
+                        enum ks_removal why)
+{
+    struct world *world = context;
+    assert_true(ks_is_locked(shard));
+    assert_true(hash == ks_hash(&world->ks, entry_key(entry)));
+    for (size_t i = 0; i < KEYS; i++) {
+        struct expected *e = expected(world, db, i);
+        if (!e->exists || !bytes_equal(name_of(world, i), entry_key(entry)))
+            continue;
+        assert_true(why == KS_EXPIRED ? e->deadline_ms <= world->now_ms
+                                      : !world->rule.is_volatile || e->deadline_ms != NO_DEADLINE);
+        e->exists = false;
+        return;
+    }
+    fail_msg("a key was removed that is not there");
+}
+
+/* Evicts by any rule, whatever uses are remembered for. */
+static void evict_something(struct world *world)
+{
+    struct shard *shard = &world->ks.shards[random_below(&world->random, world->ks.shard_count)];
+    world->rule = (struct ks_rule){
+        .choice = (enum ks_choice)between(&world->random, KS_CHOOSE_LRU, KS_CHOOSE_S3FIFO),
+        .samples = (int)between(&world->random, 1, 20),
+    };
+    if (world->rule.choice != KS_CHOOSE_S3FIFO)
+        world->rule.is_volatile = world->rule.choice == KS_CHOOSE_TTL || one_in(&world->random, 2);
+    scarce(world); /* evicting needs no memory */
+    enum ks_evicted result;
+    do {
+        result = ks_evict(&world->ks, shard, &world->rule, world->now_ms);
+    } while (result == KS_EVICTED_NOT_YET);
+    mem_fail_after(-1);
+    size_t candidates = 0;
+    for (size_t db = 0; db < DBS; db++)
+        candidates += world->rule.is_volatile ? shard->dbs[db].with_deadline : shard->dbs[db].keys.used;
+    assert_true(result == KS_EVICTED_ONE || candidates == 0);
+    world->rule = (struct ks_rule){0};
+    if (one_in(&world->random, 10))
+        (void)!ks_evict_oldest(&world->ks, one_in(&world->random, 2));
+}
+
+static void change_order(struct world *world)
+{
+    struct keyspace *ks = &world->ks;
+    switch (random_below(&world->random, 5)) {
+    case 0:
+        atomic_store(&ks->access.kind, (int)between(&world->random, ACCESS_TIME, ACCESS_QUEUE));
+        break;
+    case 1:
+        atomic_store(&ks->is_bounded, false);
+        break;
+    case 2:
+        ks_unlock_all(ks);
+        ks_start_bound(ks);
+        ks_lock_all(ks);
+        break;
+    case 3:
+        atomic_store(&ks->is_metered, false);
+        break;
+    default:
+        ks_start_meter(ks);
+        break;
+    }
+}
+
+/* The counts that only exist while they are asked for. */
+static void check_counts(struct world *world)
+{
+    struct keyspace *ks = &world->ks;
+    struct ks_figures figures = ks_measure(ks, KS_ALL_DBS);
+    if (atomic_load(&ks->is_bounded))
+        assert_int_equal(ks_keys_and_places(ks), figures.keys);
+    if (atomic_load(&ks->is_metered))
+        assert_int_equal(ks_metered_bytes(ks), figures.entry_bytes + figures.table_bytes + figures.eviction_bytes +
+                                                   atomic_load(&ks->garbage_bytes));
+}
+
+static void evict_or_order(struct world *world)
+{
+    size_t shard = (size_t)random_below(&world->random, world->ks.shard_count);
+    if (one_in(&world->random, 50))
+        change_order(world);
+    if (one_in(&world->random, 2))
+        evict_something(world);
+    struct ks_key key = look_up(world, (size_t)random_below(&world->random, DBS), random_below(&world->random, KEYS));
+    scarce(world); /* a use without a rank takes memory, and is a use if there is none */
+    if (key.entry != NULL)
+        ks_touch(&key, world->now_ms);
+    mem_fail_after(-1);
+    if (one_in(&world->random, 4))
+        ks_order(&world->ks, &world->ks.shards[shard], between(&world->random, 1, 50), world->now_ms);
+    check_counts(world);
+}
+
 static void change_something(struct world *world)
 {
+    if (world->is_evicting && one_in(&world->random, 3))
+        evict_or_order(world);
     size_t db = (size_t)random_below(&world->random, DBS);
     size_t i = (size_t)random_below(&world->random, KEYS);
     switch (random_below(&world->random, 12)) {
@@ -323,6 +425,79 @@ static void check_figures(struct world *world)
     }
 }
 
+/* The prefix index, complete, half built or absent: a walk in order, behind a key, that ends early. */
+struct prefix_walk {
+    const struct world *world;
+    size_t db;
+    bytes prefix;
+    bytes after;
+    bytes last; /* the entry visited before; at is NULL before the first */
+    size_t left;
+    size_t visited;
+};
+
+static int compare_names(bytes a, bytes b)
+{
+    size_t least = a.len < b.len ? a.len : b.len;
+    int order = least > 0 ? memcmp(a.at, b.at, least) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool begins_with(bytes name, bytes prefix)
+{
+    return name.len >= prefix.len && (prefix.len == 0 || memcmp(name.at, prefix.at, prefix.len) == 0);
+}
+
+static bool walk_on(void *context, void *item)
+{
+    struct prefix_walk *walk = context;
+    bytes name = entry_key(item);
+    assert_true(begins_with(name, walk->prefix) && compare_names(name, walk->after) > 0);
+    assert_true(walk->last.at == NULL || compare_names(name, walk->last) > 0);
+    walk->last = name;
+    walk->visited++;
+    return --walk->left > 0;
+}
+
+/* All shards are locked and nothing is past its deadline. */
+static void check_prefix(struct world *world, size_t db)
+{
+    bytes name = name_of(world, (size_t)random_below(&world->random, KEYS));
+    bytes prefix = {name.at, between(&world->random, 0, name.len)};
+    bytes after = name_of(world, (size_t)random_below(&world->random, KEYS));
+    size_t expected_count = 0;
+    size_t expected_behind = 0;
+    for (size_t i = 0; i < KEYS; i++) {
+        bool matches = expected(world, db, i)->exists && begins_with(name_of(world, i), prefix);
+        expected_count += matches;
+        expected_behind += matches && compare_names(name_of(world, i), after) > 0;
+    }
+    size_t count = 0;
+    size_t behind = 0;
+    size_t limit = one_in(&world->random, 2) ? SIZE_MAX : between(&world->random, 1, 5);
+    for (size_t i = 0; i < world->ks.shard_count; i++) {
+        struct prefix_walk walk = {.world = world, .db = db, .prefix = prefix, .after = after, .left = limit};
+        count += ks_count_prefix(&world->ks.shards[i], db, prefix, world->now_ms);
+        assert_int_equal(ks_visit_prefix(&world->ks.shards[i], db, prefix, &after, walk_on, &walk), KS_OK);
+        assert_true(walk.visited <= limit);
+        behind += walk.visited;
+    }
+    assert_int_equal(count, expected_count);
+    if (limit == SIZE_MAX)
+        assert_int_equal(behind, expected_behind);
+}
+
+/* Wants the index or not, and goes on with building or dropping it. */
+static void work_on_prefixes(struct world *world)
+{
+    if (one_in(&world->random, 4))
+        ks_want_prefixes(&world->ks, one_in(&world->random, 3) ? false : true);
+    for (size_t i = 0; i < world->ks.shard_count; i++) {
+        scarce(world);
+        (void)succeeded(world, ks_build_prefixes(&world->ks, &world->ks.shards[i], between(&world->random, 0, 40)));
+    }
+}
+
 static void check(struct world *world)
 {
     ks_lock_all(&world->ks);
@@ -334,6 +509,8 @@ static void check(struct world *world)
     for (size_t db = 0; db < DBS; db++)
         for (size_t i = 0; i < KEYS; i++)
             look_up(world, db, i);
+    for (size_t i = 0; i < 10; i++)
+        check_prefix(world, (size_t)random_below(&world->random, DBS));
     ks_unlock_all(&world->ks);
 }
 
@@ -350,6 +527,8 @@ static void run(struct world *world, size_t batches)
             if (one_in(&world->random, 20)) /* keys past their deadline are met before they are expired */
                 pass_time(world);
             change_something(world);
+            if (one_in(&world->random, 50))
+                work_on_prefixes(world);
         }
         pass_time(world);
         if (one_in(&world->random, 2))
@@ -386,6 +565,41 @@ static void running_out_of_memory_leaves_everything_as_it_was(void **state)
     (void)state;
     struct world world;
     world_open(&world, __func__, 4, true);
+    world.is_memory_short = true;
+    run(&world, 200);
+    world_close(&world);
+}
+
+static void evicting_world(struct world *world, const char *test, size_t shards)
+{
+    world_open(world, test, shards, shards > 1);
+    world->ks.observer = (struct ks_observer){.removed = see_removed, .context = world};
+    world->is_evicting = true;
+}
+
+static void eviction_takes_nothing_but_what_it_says_in_one_shard(void **state)
+{
+    (void)state;
+    struct world world;
+    evicting_world(&world, __func__, 1);
+    run(&world, 200);
+    world_close(&world);
+}
+
+static void eviction_takes_nothing_but_what_it_says_in_many_shards(void **state)
+{
+    (void)state;
+    struct world world;
+    evicting_world(&world, __func__, 16);
+    run(&world, 200);
+    world_close(&world);
+}
+
+static void eviction_works_without_memory(void **state)
+{
+    (void)state;
+    struct world world;
+    evicting_world(&world, __func__, 4);
     world.is_memory_short = true;
     run(&world, 200);
     world_close(&world);
@@ -577,7 +791,7 @@ static void use_is_remembered(void **state)
     ks_touch(&key, world.now_ms + 60000);
     assert_int_equal(ks_idle_seconds(&key, world.now_ms + 100000), 40);
 
-    atomic_store(&world.ks.access.is_frequency, true);
+    atomic_store(&world.ks.access.kind, ACCESS_FREQUENCY);
     ks_delete(&key);
     assert_int_equal(ks_put_string(&key, BYTES("v"), STRING_EMBSTR, NO_DEADLINE, world.now_ms), KS_OK);
     assert_int_equal(ks_frequency(&key, world.now_ms), 5);
@@ -682,6 +896,9 @@ int main(void)
         cmocka_unit_test(holds_what_the_model_holds_in_one_shard),
         cmocka_unit_test(holds_what_the_model_holds_in_many_shards),
         cmocka_unit_test(running_out_of_memory_leaves_everything_as_it_was),
+        cmocka_unit_test(eviction_takes_nothing_but_what_it_says_in_one_shard),
+        cmocka_unit_test(eviction_takes_nothing_but_what_it_says_in_many_shards),
+        cmocka_unit_test(eviction_works_without_memory),
         cmocka_unit_test(a_scan_visits_every_key_once_within_its_budget),
         cmocka_unit_test(a_scan_of_few_keys_is_not_charged_for_empty_shards),
         cmocka_unit_test(a_random_key_is_any_key_that_lives),

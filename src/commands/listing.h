@@ -1,0 +1,52 @@
+/* The keys of a prefix in order, copied out of their shards one shard after the other, so that no lock is held while
+   they are looked at. Each shard gives a run that is in order; listing_next merges the runs. */
+#ifndef LARDER_COMMANDS_LISTING_H
+#define LARDER_COMMANDS_LISTING_H
+
+#include "engine/call.h"
+
+/* What is listed of each key beside its name. */
+enum listing_kind {
+    LISTING_KEYS,
+    LISTING_VALUES, /* strings only, with their values */
+    LISTING_SIZES,  /* the memory of each entry */
+};
+
+struct listing_query {
+    enum listing_kind kind;
+    bytes prefix;
+    const bytes *after; /* NULL: from the beginning */
+    size_t limit;       /* keys; SIZE_MAX: all */
+};
+
+struct listed {
+    bytes key;
+    bytes value;       /* of a short string */
+    size_t size;       /* bytes of memory, where they were asked for */
+    struct blob *blob; /* the value of a long one, else NULL; the listing's */
+};
+
+struct listing_run {
+    char *at; /* records, see listing.c */
+    size_t len;
+    size_t capacity;
+    size_t next; /* where the record stands that is next in the merge */
+    size_t count;
+};
+
+struct listing {
+    struct listing_run *runs; /* by shard */
+    size_t run_count;
+    size_t *heap; /* runs that have a record left, the one with the least key first */
+    size_t heap_count;
+    size_t left; /* records that listing_next will still give */
+};
+
+/* Collects from the session's database. On failure there is no memory, and nothing to free. The caller holds no shard's
+   lock, or all of them. */
+MUST_USE bool listing_collect(struct listing *listing, struct call *call, const struct listing_query *query);
+/* The next key in order; false at the end. Valid until listing_free. */
+bool listing_next(struct listing *listing, struct listed *listed);
+void listing_free(struct listing *listing);
+
+#endif

@@ -1,0 +1,296 @@
+/* PREFIX: work on all keys that begin with a prefix, at the cost of those keys. What only reads visits the shards one
+   after the other; what writes holds them all (the rows say so), so that nobody sees a part of it. Keys past their
+   deadline are no keys. The index is built by the first such command, unless `prefix-index off`: then, and as long as
+   it is not complete, shards are walked through instead. */
+#include "commands/prefix.h"
+
+#include "base/num.h"
+#include "commands/listing.h"
+#include "keyspace/prefix.h"
+
+void prefix_ensure_index(struct call *call)
+{
+    engine_want_prefixes(call->engine);
+    if (engine_is_building_prefixes(call->engine))
+        engine_build_prefixes(call->engine);
+}
+
+bool prefix_collect(struct call *call, struct listing *listing, const struct listing_query *query)
+{
+    prefix_ensure_index(call);
+    if (listing_collect(listing, call, query))
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* ---- Looking ---- */
+
+/* Counts in one shard. What is past its deadline is freed before, in portions between which others have the lock. */
+static size_t count_in_shard(struct call *call, struct shard *shard)
+{
+    enum { portion = 1024 };
+    struct keyspace *ks = &call->engine->keyspace;
+    for (;;) {
+        size_t count = 0;
+        bool was_taken = ks_enter(ks, shard);
+        bool is_clean = engine_is_paused(call->engine, call->now_ms) || ks_expire(ks, shard, call->now_ms, portion) > 0;
+        if (is_clean)
+            count = ks_count_prefix(shard, call_db(call), ARG(2), call->now_ms);
+        ks_leave(ks, shard, was_taken);
+        if (is_clean)
+            return count;
+    }
+}
+
+/* PREFIX COUNT prefix: how many keys there are. */
+void cmd_prefix_count(struct call *call)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    size_t count = 0;
+    prefix_ensure_index(call);
+    for (size_t i = 0; i < ks->shard_count; i++)
+        count += count_in_shard(call, &ks->shards[i]);
+    reply_integer(call, (int64_t)count);
+}
+
+/* [LIMIT n] [AFTER key] from the fourth word on. */
+static bool parse_page(struct call *call, struct listing_query *query)
+{
+    for (size_t i = 3; i < call->argc; i += 2) {
+        bool has_value = i + 1 < call->argc;
+        int64_t limit;
+        if (has_value && call_is_word(call, i, "limit")) {
+            if (!call_integer(call, i + 1, &limit))
+                return false;
+            if (limit < 0) {
+                reply_error(call, "ERR LIMIT can't be negative");
+                return false;
+            }
+            query->limit = (size_t)limit;
+        } else if (has_value && call_is_word(call, i, "after")) {
+            query->after = &ARG(i + 1);
+        } else {
+            reply_syntax_error(call);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* PREFIX KEYS prefix [LIMIT n] [AFTER key]: the keys in the order of their bytes. */
+void cmd_prefix_keys(struct call *call)
+{
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
+    struct listing listing;
+    struct listed listed;
+    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+        return;
+    reply_array(call, listing.left);
+    while (listing_next(&listing, &listed))
+        reply_bulk(call, listed.key);
+    listing_free(&listing);
+}
+
+/* PREFIX GET prefix [LIMIT n] [AFTER key]: the strings among the keys, with their values. */
+void cmd_prefix_get(struct call *call)
+{
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .kind = LISTING_VALUES};
+    struct listing listing;
+    struct listed listed;
+    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+        return;
+    reply_map(call, listing.left);
+    while (listing_next(&listing, &listed)) {
+        reply_bulk(call, listed.key);
+        if (listed.blob != NULL)
+            reply_blob(call, listed.blob, 0, listed.blob->len);
+        else
+            reply_bulk(call, listed.value);
+    }
+    listing_free(&listing);
+}
+
+/* ---- Writing ---- */
+
+/* A change of one key; false when it does not count as changed. On failure the error has been replied. */
+typedef bool change_fn(struct call *call, struct ks_key *key, void *context);
+
+/* Changes every key of the prefix, all shards being locked; the reply is how many were changed. */
+static void change_all(struct call *call, change_fn *change, void *context)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
+    struct listing listing;
+    struct listed listed;
+    int64_t changed = 0;
+    if (!prefix_collect(call, &listing, &query))
+        return;
+    while (!call->failed && listing_next(&listing, &listed)) {
+        struct ks_key key = ks_find(ks, call_db(call), listed.key, ks_hash(ks, listed.key), call->now_ms);
+        assert(key.entry != NULL); /* nothing happened since it was listed */
+        if (!change(call, &key, context))
+            continue;
+        call_changed(call, &key);
+        changed++;
+    }
+    listing_free(&listing);
+    if (!call->failed)
+        reply_integer(call, changed);
+}
+
+static bool delete_one(struct call *call, struct ks_key *key, void *context)
+{
+    (void)call;
+    (void)context;
+    ks_delete(key);
+    return true;
+}
+
+/* PREFIX DEL prefix, PREFIX UNLINK prefix: the same here, where freeing never stalls. */
+void cmd_prefix_del(struct call *call)
+{
+    change_all(call, delete_one, NULL);
+}
+
+struct new_value {
+    bytes value;
+    enum string_encoding encoding;
+    int64_t deadline_ms;
+};
+
+static bool set_one(struct call *call, struct ks_key *key, void *context)
+{
+    const struct new_value *new = context;
+    if (new->deadline_ms != KEEP_DEADLINE &&new->deadline_ms <= call->now_ms) {
+        ks_delete(key);
+        return true;
+    }
+    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) == KS_OK)
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* A time to live from now in units of `unit_ms`, at least 1. */
+static bool parse_lifetime(struct call *call, size_t argument, int64_t unit_ms, int64_t *deadline_ms)
+{
+    int64_t time;
+    if (!call_integer(call, argument, &time))
+        return false;
+    if (time > 0 && !__builtin_mul_overflow(time, unit_ms, &time) &&
+        !__builtin_add_overflow(time, call->now_ms, deadline_ms) && *deadline_ms < NO_DEADLINE)
+        return true;
+    reply_error(call, "ERR invalid expire time in 'prefix|set' command");
+    return false;
+}
+
+/* PREFIX SET prefix value [EX seconds | PX milliseconds | KEEPTTL]: every key of the prefix becomes a string of this
+   value; none is created. */
+void cmd_prefix_set(struct call *call)
+{
+    struct new_value new = {.value = ARG(3), .encoding = string_encoding_of(ARG(3)), .deadline_ms = NO_DEADLINE};
+    bool is_fine = call->argc <= 6;
+    if (call->argc == 5)
+        is_fine = call_is_word(call, 4, "keepttl");
+    else if (call->argc == 6)
+        is_fine = call_is_word(call, 4, "ex") || call_is_word(call, 4, "px");
+    if (!is_fine) {
+        reply_syntax_error(call);
+        return;
+    }
+    if (new.value.len > KS_VALUE_MAX) {
+        reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+        return;
+    }
+    if (call->argc == 5)
+        new.deadline_ms = KEEP_DEADLINE;
+    else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
+        return;
+    change_all(call, set_one, &new);
+}
+
+/* Strings that are no integers, sums that overflow and other types are left as they are, and not counted. */
+static bool add_to_one(struct call *call, struct ks_key *key, void *context)
+{
+    int64_t sum;
+    char text[NUM_INTEGER_SIZE];
+    if (key->entry->type != TYPE_STRING ||
+        string_add_integer(entry_string(key->entry), *(int64_t *)context, &sum) != SUM_OK)
+        return false;
+    bytes value = {text, num_format_int64(text, sum)};
+    if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* [BY n] from the fourth word on; 1 without it. */
+static bool parse_amount(struct call *call, int64_t *by)
+{
+    *by = 1;
+    if (call->argc == 3)
+        return true;
+    if (call->argc == 5 && call_is_word(call, 3, "by"))
+        return call_integer(call, 4, by);
+    reply_syntax_error(call);
+    return false;
+}
+
+/* PREFIX INCR prefix [BY n]: adds to every integer. */
+void cmd_prefix_incr(struct call *call)
+{
+    int64_t by;
+    if (parse_amount(call, &by))
+        change_all(call, add_to_one, &by);
+}
+
+/* PREFIX DECR prefix [BY n] */
+void cmd_prefix_decr(struct call *call)
+{
+    int64_t by;
+    if (!parse_amount(call, &by))
+        return;
+    if (by == INT64_MIN) {
+        reply_error(call, "ERR decrement would overflow");
+        return;
+    }
+    by = -by;
+    change_all(call, add_to_one, &by);
+}
+
+static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *context)
+{
+    int64_t deadline_ms = *(int64_t *)context;
+    if (deadline_ms <= call->now_ms) {
+        ks_delete(key);
+        return true;
+    }
+    if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
+        return false;
+    if (ks_set_deadline(key, deadline_ms) == KS_OK)
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* PREFIX EXPIRE prefix seconds: a time that has passed deletes. */
+void cmd_prefix_expire(struct call *call)
+{
+    int64_t deadline_ms;
+    if (!call_integer(call, 3, &deadline_ms))
+        return;
+    if (__builtin_mul_overflow(deadline_ms, 1000, &deadline_ms) ||
+        __builtin_add_overflow(deadline_ms, call->now_ms, &deadline_ms) || deadline_ms >= NO_DEADLINE) {
+        reply_error(call, "ERR invalid expire time in 'prefix|expire' command");
+        return;
+    }
+    change_all(call, set_deadline_of_one, &deadline_ms);
+}
+
+/* PREFIX PERSIST prefix: takes the deadlines away; keys without one do not count. */
+void cmd_prefix_persist(struct call *call)
+{
+    int64_t deadline_ms = NO_DEADLINE;
+    change_all(call, set_deadline_of_one, &deadline_ms);
+}

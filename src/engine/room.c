@@ -1,0 +1,405 @@
+/* Room; see room.h. */
+#include "engine/room.h"
+
+#include "engine/dispatch.h"
+#include "engine/transaction.h"
+
+enum {
+    SMALL_REQUEST = 16 * 1024, /* bytes that a request may add without reserving them */
+    WORD_OVERHEAD = 64,        /* bytes of entry and table that a word may cost beside its own */
+    LIMIT_SHARE_GROWTH = 1024, /* of the limit, a table may grow by such a part at once */
+    LIMIT_SHARE_METERS = 128,  /* of the limit, all meters together may keep such a part to themselves */
+    LIMIT_SHARE_SLACK = 8,     /* of the limit, the slack takes such a part at most */
+    METER_STEP_MAX = 64 * 1024,
+
+    EVICTED_AT_ONCE = 8, /* keys, under one lock */
+    RECLAIMED_AT_ONCE = 64,
+    TIMED_EVERY = 4,       /* steps between looks at the clock */
+    KEYS_AT_ONCE = 128,    /* evicted for a request beyond those that it needs, while there are too many */
+    DEFAULT_TENACITY = 10, /* up to here, tenacity counts in steps of STEP_US; above, it grows by 15 % each */
+    TENACITY_MAX = 100,
+    STEP_US = 50,
+    CLIENTS_INTERVAL_MS = 100,
+};
+
+void room_init(struct room *room, size_t threads)
+{
+    memset(room, 0, sizeof(*room));
+    room->threads = threads;
+    lock_init(&room->lock);
+}
+
+void room_free(struct room *room)
+{
+    lock_free(&room->lock);
+}
+
+static size_t load(const _Atomic size_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+/* ---- Limits ---- */
+
+static size_t meter_step_for(const struct larder *engine, size_t limit)
+{
+    size_t shards = engine->keyspace.shard_count;
+    size_t step = shards == 1 ? 0 : limit / LIMIT_SHARE_METERS / shards;
+    return step < METER_STEP_MAX ? step : METER_STEP_MAX;
+}
+
+static size_t slack_for(const struct larder *engine, size_t limit)
+{
+    size_t per_thread = 2 * (size_t)SMALL_REQUEST + limit / LIMIT_SHARE_GROWTH;
+    size_t slack = engine->room.threads * per_thread + engine->keyspace.shard_count * meter_step_for(engine, limit);
+    return slack < limit / LIMIT_SHARE_SLACK ? slack : limit / LIMIT_SHARE_SLACK;
+}
+
+void room_follow(struct larder *engine)
+{
+    struct room *room = &engine->room;
+    size_t bytes = (size_t)CFG_READ(engine->config, maxmemory);
+    size_t keys = (size_t)CFG_READ(engine->config, maxkeys);
+    atomic_store_explicit(&room->slack_bytes, slack_for(engine, bytes), memory_order_relaxed);
+    atomic_store_explicit(&room->limit_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&room->limit_keys, keys, memory_order_relaxed);
+    atomic_store_explicit(&engine->keyspace.meter_step, meter_step_for(engine, bytes), memory_order_relaxed);
+    if (bytes == 0)
+        atomic_store_explicit(&engine->keyspace.is_metered, false, memory_order_relaxed);
+    if (keys == 0)
+        atomic_store_explicit(&engine->keyspace.is_bounded, false, memory_order_relaxed);
+    engine_set_gate(engine, GATE_MEMORY, bytes > 0 || keys > 0);
+}
+
+/* Counting begins with the first request, or upkeep, that finds a limit: no shard is locked then. */
+static void ensure_meter(struct larder *engine)
+{
+    struct keyspace *ks = &engine->keyspace;
+    if (likely(atomic_load_explicit(&ks->is_metered, memory_order_relaxed)))
+        return;
+    lock_take(&engine->room.lock);
+    if (!atomic_load_explicit(&ks->is_metered, memory_order_relaxed))
+        ks_start_meter(ks);
+    lock_give(&engine->room.lock);
+}
+
+static void ensure_bound(struct larder *engine)
+{
+    struct keyspace *ks = &engine->keyspace;
+    if (likely(atomic_load_explicit(&ks->is_bounded, memory_order_relaxed)))
+        return;
+    lock_take(&engine->room.lock);
+    if (!atomic_load_explicit(&ks->is_bounded, memory_order_relaxed))
+        ks_start_bound(ks);
+    lock_give(&engine->room.lock);
+}
+
+/* ---- Memory ---- */
+
+static size_t used_bytes(struct larder *engine)
+{
+    return ks_metered_bytes(&engine->keyspace) + load(&engine->room.client_bytes) + load(&engine->room.reserved_bytes);
+}
+
+/* What may be in use before a request that adds no more than the slack covers. */
+static size_t limit_with_slack(struct room *room)
+{
+    size_t limit = load(&room->limit_bytes);
+    size_t slack = load(&room->slack_bytes);
+    return slack < limit ? limit - slack : 0;
+}
+
+static struct ks_rule rule_of(struct larder *engine)
+{
+    static const struct ks_rule rules[] = {
+        [CFG_POLICY_VOLATILE_LRU] = {.choice = KS_CHOOSE_LRU, .is_volatile = true},
+        [CFG_POLICY_VOLATILE_LFU] = {.choice = KS_CHOOSE_LFU, .is_volatile = true},
+        [CFG_POLICY_VOLATILE_RANDOM] = {.choice = KS_CHOOSE_RANDOM, .is_volatile = true},
+        [CFG_POLICY_VOLATILE_TTL] = {.choice = KS_CHOOSE_TTL, .is_volatile = true},
+        [CFG_POLICY_ALLKEYS_LRU] = {.choice = KS_CHOOSE_LRU},
+        [CFG_POLICY_ALLKEYS_LFU] = {.choice = KS_CHOOSE_LFU},
+        [CFG_POLICY_ALLKEYS_RANDOM] = {.choice = KS_CHOOSE_RANDOM},
+        [CFG_POLICY_ALLKEYS_S3FIFO] = {.choice = KS_CHOOSE_S3FIFO},
+        [CFG_POLICY_NOEVICTION] = {.choice = KS_CHOOSE_NONE},
+    };
+    struct ks_rule rule = rules[CFG_READ(engine->config, maxmemory_policy)];
+    rule.samples = (int)CFG_READ(engine->config, maxmemory_samples);
+    return rule;
+}
+
+/* Evicts a few keys of one shard; KS_EVICTED_NONE when the first try found nothing. */
+static enum ks_evicted evict_some(struct keyspace *ks, struct shard *shard, const struct ks_rule *rule, int64_t now_ms)
+{
+    ks_lock(ks, shard);
+    enum ks_evicted first = ks_evict(ks, shard, rule, now_ms);
+    enum ks_evicted last = first;
+    for (int i = 1; i < EVICTED_AT_ONCE && last == KS_EVICTED_ONE; i++)
+        last = ks_evict(ks, shard, rule, now_ms);
+    ks_unlock(ks, shard);
+    return first;
+}
+
+static size_t shard_bytes(const struct keyspace *ks, size_t number)
+{
+    return load(&ks->shards[number].meter.bytes);
+}
+
+/* Who frees memory: a request's thread or the upkeep. */
+struct reliever {
+    struct larder *engine;
+    struct random *random;
+    int64_t now_ms;
+};
+
+/* Of two shards at random the larger, so that all stay of a size; where it has nothing to give, the others in turn. */
+static enum ks_evicted evict_somewhere(const struct reliever *reliever, const struct ks_rule *rule)
+{
+    struct keyspace *ks = &reliever->engine->keyspace;
+    if (rule->choice == KS_CHOOSE_NONE)
+        return KS_EVICTED_NONE;
+    uint64_t bits = random_next(reliever->random);
+    size_t one = (size_t)bits & (ks->shard_count - 1);
+    size_t other = (size_t)(bits >> 32) & (ks->shard_count - 1);
+    size_t chosen = shard_bytes(ks, other) > shard_bytes(ks, one) ? other : one;
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[(chosen + i) & (ks->shard_count - 1)];
+        enum ks_evicted result = evict_some(ks, shard, rule, reliever->now_ms);
+        if (result != KS_EVICTED_NONE)
+            return result;
+    }
+    return KS_EVICTED_NONE;
+}
+
+/* How long one request may be held up by eviction. */
+static int64_t time_budget_ns(const struct larder *engine)
+{
+    int tenacity = (int)CFG_READ(engine->config, maxmemory_eviction_tenacity);
+    if (tenacity >= TENACITY_MAX)
+        return INT64_MAX;
+    int64_t budget_us = (int64_t)STEP_US * (tenacity < DEFAULT_TENACITY ? tenacity : DEFAULT_TENACITY);
+    for (int i = DEFAULT_TENACITY; i < tenacity; i++)
+        budget_us += budget_us * 15 / 100;
+    return budget_us * 1000;
+}
+
+enum relief {
+    RELIEF_DONE,  /* there is room */
+    RELIEF_LATER, /* not yet, but something was freed and more will be */
+    RELIEF_NONE,  /* there is no room, and nothing to make it of */
+};
+
+/* Frees memory until no more than `most` bytes are in use, or the time is up: garbage first, which costs nobody a key.
+ */
+static enum relief relieve(const struct reliever *reliever, size_t most)
+{
+    struct larder *engine = reliever->engine;
+    struct ks_rule rule = rule_of(engine);
+    int64_t start_ns = 0;
+    for (unsigned step = 1; used_bytes(engine) > most; step++) {
+        bool has_garbage = load(&engine->keyspace.garbage_bytes) > 0;
+        bool is_garbage_left = has_garbage && !ks_reclaim(&engine->keyspace, RECLAIMED_AT_ONCE);
+        if (!is_garbage_left && evict_somewhere(reliever, &rule) == KS_EVICTED_NONE) {
+            if (used_bytes(engine) <= most)
+                return RELIEF_DONE;
+            /* what is garbage now is in another thread's hand */
+            return load(&engine->keyspace.garbage_bytes) > 0 ? RELIEF_LATER : RELIEF_NONE;
+        }
+        if (step == 1)
+            start_ns = clock_monotonic_ns();
+        else if (step % TIMED_EVERY == 0 && clock_monotonic_ns() - start_ns > time_budget_ns(engine))
+            return RELIEF_LATER;
+    }
+    return RELIEF_DONE;
+}
+
+/* For how long memory is above the limit. */
+static void note_over(struct room *room, bool is_over)
+{
+    int64_t since_ns = atomic_load_explicit(&room->over_since_ns, memory_order_relaxed);
+    if (likely((since_ns != 0) == is_over))
+        return;
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t next_ns = is_over ? now_ns : 0;
+    if (atomic_compare_exchange_strong_explicit(&room->over_since_ns, &since_ns, next_ns, memory_order_relaxed,
+                                                memory_order_relaxed) &&
+        !is_over)
+        atomic_fetch_add_explicit(&room->over_ns, now_ns - since_ns, memory_order_relaxed);
+}
+
+int64_t room_exceeded_ms(struct room *room, int64_t *total_ms)
+{
+    int64_t since_ns = atomic_load_explicit(&room->over_since_ns, memory_order_relaxed);
+    int64_t now_ns = since_ns != 0 ? clock_monotonic_ns() - since_ns : 0;
+    *total_ms = (atomic_load_explicit(&room->over_ns, memory_order_relaxed) + now_ns) / 1000000;
+    return now_ns / 1000000;
+}
+
+/* An estimate of what the call may add, too much rather than too little. */
+static size_t bytes_to_add(const struct call *call)
+{
+    size_t bytes = load(&call->session->multi_bytes) + call->argc * WORD_OVERHEAD;
+    for (size_t i = 0; i < call->argc; i++)
+        bytes += ARG(i).len;
+    return bytes;
+}
+
+/* Redis lets nothing be queued while memory is short, be it a PING: queues are memory too. */
+static bool is_refused_in_multi(const struct call *call)
+{
+    return (call->session->modes & MODE_MULTI) && !(call->command->flags & CMD_LEAVES_MULTI);
+}
+
+/* True when memory is within the limit, or will be. */
+static bool make_bytes(struct call *call, bool adds)
+{
+    struct larder *engine = call->engine;
+    struct room *room = &engine->room;
+    struct room_share *share = &call->executor->room;
+    size_t most = limit_with_slack(room);
+    ensure_meter(engine);
+    size_t bytes = adds ? bytes_to_add(call) : 0;
+    if (bytes > load(&room->limit_bytes))
+        return false; /* whatever went, it would not fit */
+    if (bytes > SMALL_REQUEST) {
+        atomic_fetch_add_explicit(&room->reserved_bytes, bytes, memory_order_relaxed);
+        share->bytes = bytes;
+    }
+    struct reliever reliever = {.engine = engine, .random = &call->executor->random, .now_ms = call->now_ms};
+    enum relief relief = likely(used_bytes(engine) <= most) ? RELIEF_DONE : relieve(&reliever, most);
+    note_over(room, relief != RELIEF_DONE);
+    return relief != RELIEF_NONE;
+}
+
+/* ---- Keys ---- */
+
+/* Reserves a place for each new key that the call may add, evicting as many as that takes. While there are far too many
+   keys (maxkeys was lowered) each call takes out some more than it adds, and runs without places. Neither can it have
+   them when it adds more than the bound allows: room_run then takes out what is too much. */
+static void make_keys(struct call *call)
+{
+    struct larder *engine = call->engine;
+    struct room_share *share = &call->executor->room;
+    size_t most = load(&engine->room.limit_keys);
+    ensure_bound(engine);
+    share->counts_keys = true;
+    bool is_exec = (call->command->flags & CMD_RUNS_QUEUE) && call->session->transaction != NULL;
+    size_t count = is_exec ? transaction_count_new_keys(call) : call_count_new_keys(call);
+    if (count == 0)
+        return;
+    size_t evicted = 0;
+    int64_t start_ns = 0;
+    bool has_places;
+    while (!(has_places = ks_reserve_keys(&engine->keyspace, count, most))) {
+        if (evicted >= count + KEYS_AT_ONCE || ks_evict_oldest(&engine->keyspace, false) == KS_EVICTED_NONE)
+            break;
+        evicted++;
+        if (evicted == 1)
+            start_ns = clock_monotonic_ns();
+        else if (evicted > count && evicted % TIMED_EVERY == 0 &&
+                 clock_monotonic_ns() - start_ns > time_budget_ns(engine))
+            break;
+    }
+    share->keys = has_places ? count : 0;
+}
+
+void room_run(struct call *call, struct shard *only)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    struct room_share *share = &call->executor->room;
+    size_t before = only != NULL ? ks_begin_adding(only) : shard_set_begin_adding(call->executor);
+    call_run_handler(call);
+    size_t after = only != NULL ? ks_end_adding(only) : shard_set_end_adding(call->executor);
+    size_t added = after - before;
+    size_t placed = added < share->keys ? added : share->keys;
+    share->keys -= placed;
+    ks_settle_keys(ks, added, placed);
+    /* keys without a place: another thread deleted the key that was there when places were counted, or there are more
+       in this one call than the bound allows */
+    for (size_t i = placed; i < added && ks_keys_and_places(ks) > load(&call->engine->room.limit_keys); i++)
+        if (ks_evict_oldest(ks, true) == KS_EVICTED_NONE)
+            break;
+}
+
+/* ---- The dispatcher's and the upkeep's side ---- */
+
+bool room_make(struct call *call)
+{
+    struct larder *engine = call->engine;
+    bool is_queued = (call->session->modes & MODE_MULTI) && !(call->command->flags & CMD_TRANSACTION);
+    uint32_t flags = call_effective_flags(call);
+    assert(call->executor->room.bytes == 0 && call->executor->room.keys == 0 && !call->executor->room.counts_keys);
+    if (load(&engine->room.limit_bytes) > 0 && !engine_is_paused(engine, call->now_ms)) {
+        bool adds = flags & CMD_DENYOOM;
+        if (!make_bytes(call, adds) && (adds || is_refused_in_multi(call))) {
+            room_leave(call->executor);
+            return false;
+        }
+    }
+    if (load(&engine->room.limit_keys) > 0 && !is_queued && (flags & CMD_WRITE))
+        make_keys(call);
+    return true;
+}
+
+void room_leave(struct executor *executor)
+{
+    struct room_share *share = &executor->room;
+    if (share->bytes > 0)
+        atomic_fetch_sub_explicit(&executor->engine->room.reserved_bytes, share->bytes, memory_order_relaxed);
+    if (share->keys > 0)
+        ks_unreserve_keys(&executor->engine->keyspace, share->keys);
+    *share = (struct room_share){0};
+}
+
+/* Looks at the clients' memory, some times a second. */
+static void look_at_clients(struct larder *engine)
+{
+    struct room *room = &engine->room;
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t due_ns = atomic_load_explicit(&room->clients_due_ns, memory_order_relaxed);
+    if (now_ns < due_ns || !atomic_compare_exchange_strong_explicit(&room->clients_due_ns, &due_ns,
+                                                                    now_ns + CLIENTS_INTERVAL_MS * 1000000LL,
+                                                                    memory_order_relaxed, memory_order_relaxed))
+        return;
+    size_t bytes = session_measure(&engine->sessions).memory;
+    atomic_store_explicit(&room->client_bytes, bytes, memory_order_relaxed);
+}
+
+/* Frees what is too much though no request came: the limit was lowered, or clients' buffers grew. */
+static bool relieve_in_passing(struct larder *engine, int64_t now_ms)
+{
+    struct random random;
+    random_seed(&random, (uint64_t)clock_monotonic_ns());
+    struct reliever reliever = {.engine = engine, .random = &random, .now_ms = now_ms};
+    bool has_more = false;
+    if (load(&engine->room.limit_bytes) > 0) {
+        ensure_meter(engine);
+        look_at_clients(engine);
+        enum relief relief = relieve(&reliever, limit_with_slack(&engine->room));
+        note_over(&engine->room, relief != RELIEF_DONE);
+        has_more = relief == RELIEF_LATER;
+    }
+    size_t most = load(&engine->room.limit_keys);
+    if (most > 0) {
+        ensure_bound(engine);
+        size_t evicted = 0;
+        while (ks_keys_and_places(&engine->keyspace) > most && evicted < KEYS_AT_ONCE &&
+               ks_evict_oldest(&engine->keyspace, false) != KS_EVICTED_NONE)
+            evicted++;
+        has_more |= evicted == KEYS_AT_ONCE;
+    }
+    return has_more;
+}
+
+bool room_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
+{
+    struct keyspace *ks = &engine->keyspace;
+    bool has_more = false;
+    for (size_t i = first_shard; i < first_shard + shard_count; i++) {
+        ks_lock(ks, &ks->shards[i]);
+        has_more |= !ks_order(ks, &ks->shards[i], budget, now_ms);
+        ks_unlock(ks, &ks->shards[i]);
+    }
+    if (!engine_is_paused(engine, now_ms))
+        has_more |= relieve_in_passing(engine, now_ms);
+    return has_more;
+}

@@ -1,0 +1,53 @@
+/* Counting memory while it is in use; see evict.h. A database is counted anew after each change of it, and the
+   difference goes to the shard's meter; when that holds more than a step, it goes on to the keyspace's sum. So nothing
+   has to be right before the meter is started: the first count of each database brings all of it in. */
+#include "base/mem.h"
+#include "keyspace/evictor.h"
+#include "keyspace/internal.h"
+
+size_t db_bytes(const struct db *db)
+{
+    return db->entry_bytes + db->keys.bytes + mem_size(db->deadlines) + mem_size(db->ranks) + prefix_bytes(db);
+}
+
+static void publish(struct keyspace *ks, struct meter *meter)
+{
+    ptrdiff_t bytes = meter->unpublished;
+    meter->unpublished = 0;
+    atomic_fetch_add_explicit(&ks->used_bytes, bytes, memory_order_relaxed);
+    size_t sum = atomic_load_explicit(&meter->bytes, memory_order_relaxed);
+    atomic_store_explicit(&meter->bytes, sum + (size_t)bytes, memory_order_relaxed);
+}
+
+void meter_db(struct keyspace *ks, struct shard *shard, struct db *db)
+{
+    struct meter *meter = &shard->meter;
+    struct evictor *evictor = shard->evictor;
+    size_t bytes = db_bytes(db);
+    size_t eviction = evictor_bytes(evictor);
+    meter->unpublished += (ptrdiff_t)(bytes - db->metered_bytes) + (ptrdiff_t)(eviction - evictor->metered_bytes);
+    db->metered_bytes = bytes;
+    evictor->metered_bytes = eviction;
+    ptrdiff_t step = (ptrdiff_t)atomic_load_explicit(&ks->meter_step, memory_order_relaxed);
+    if (meter->unpublished > step || meter->unpublished < -step)
+        publish(ks, meter);
+}
+
+void ks_start_meter(struct keyspace *ks)
+{
+    atomic_store_explicit(&ks->is_metered, true, memory_order_relaxed);
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        bool was_taken = ks_enter(ks, shard);
+        for (size_t j = 0; j < ks->db_count; j++)
+            meter_db(ks, shard, &shard->dbs[j]);
+        publish(ks, &shard->meter);
+        ks_leave(ks, shard, was_taken);
+    }
+}
+
+size_t ks_metered_bytes(const struct keyspace *ks)
+{
+    ptrdiff_t used = atomic_load_explicit(&ks->used_bytes, memory_order_relaxed);
+    return (used > 0 ? (size_t)used : 0) + atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed);
+}

@@ -1,0 +1,321 @@
+/* Gibson frames; see gibson.h. */
+#include "protocol/gibson.h"
+
+#include "base/num.h"
+
+/* ---- Requests ---- */
+
+/* What a payload consists of, in order. */
+enum part { PART_END, PART_TOKEN, PART_REST, PART_OPTIONAL_TOKEN };
+
+struct operation {
+    uint16_t opcode;
+    const char *name;
+    enum part parts[3];
+};
+
+static const struct operation operations[] = {
+    {1, "set", {PART_TOKEN, PART_TOKEN, PART_REST}},
+    {2, "ttl", {PART_TOKEN, PART_TOKEN}},
+    {3, "get", {PART_TOKEN}},
+    {4, "del", {PART_TOKEN}},
+    {5, "inc", {PART_TOKEN}},
+    {6, "dec", {PART_TOKEN}},
+    {7, "lock", {PART_TOKEN, PART_TOKEN}},
+    {8, "unlock", {PART_TOKEN}},
+    {9, "mset", {PART_TOKEN, PART_REST}},
+    {10, "mttl", {PART_TOKEN, PART_TOKEN}},
+    {11, "mget", {PART_TOKEN, PART_OPTIONAL_TOKEN}},
+    {12, "mdel", {PART_TOKEN}},
+    {13, "minc", {PART_TOKEN}},
+    {14, "mdec", {PART_TOKEN}},
+    {15, "mlock", {PART_TOKEN, PART_TOKEN}},
+    {16, "munlock", {PART_TOKEN}},
+    {17, "count", {PART_TOKEN}},
+    {18, "stats", {PART_END}},
+    {19, "ping", {PART_END}},
+    {20, "meta", {PART_TOKEN, PART_TOKEN}},
+    {21, "keys", {PART_TOKEN}},
+    {255, "end", {PART_END}},
+};
+
+static const struct operation *operation_of_code(uint16_t opcode)
+{
+    for (size_t i = 0; i < COUNT_OF(operations); i++)
+        if (operations[i].opcode == opcode)
+            return &operations[i];
+    return NULL;
+}
+
+static const struct operation *operation_of_name(bytes name)
+{
+    for (size_t i = 0; i < COUNT_OF(operations); i++)
+        if (bytes_equal(name, bytes_of(operations[i].name)))
+            return &operations[i];
+    return NULL;
+}
+
+static uint16_t read_u16(const char *at)
+{
+    const unsigned char *from = (const unsigned char *)at;
+    return (uint16_t)(from[0] | from[1] << 8);
+}
+
+static uint32_t read_u32(const char *at)
+{
+    return read_u16(at) | (uint32_t)read_u16(at + 2) << 16;
+}
+
+static char *write_little_endian(char *to, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        *to++ = (char)(value >> (8 * i));
+    return to;
+}
+
+/* Takes a token off the payload: up to a space, which is dropped, or the byte behind the longest key. */
+static bytes take_token(bytes *payload, size_t most)
+{
+    const char *space = payload->len > 0 ? memchr(payload->at, ' ', payload->len) : NULL;
+    size_t len = space != NULL ? (size_t)(space - payload->at) : payload->len;
+    if (len > most)
+        len = most;
+    bytes token = {payload->at, len};
+    size_t used = len < payload->len ? len + 1 : len;
+    *payload = (bytes){payload->at + used, payload->len - used};
+    return token;
+}
+
+/* Adds what the payload has of the operation's parts, up to one that is missing or empty; an optional one counts as
+   given when there is a space for it. */
+static bool add_parts(const struct operation *operation, bytes payload, struct resp_args *args,
+                      const struct gibson_limits *limits)
+{
+    for (size_t i = 0; i < COUNT_OF(operation->parts) && operation->parts[i] != PART_END; i++) {
+        bool is_optional = operation->parts[i] == PART_OPTIONAL_TOKEN;
+        bool has_space = i > 0 && payload.at > args->items[args->count - 1].at + args->items[args->count - 1].len;
+        bytes part = payload;
+        if (operation->parts[i] != PART_REST)
+            part = take_token(&payload, limits->max_key);
+        else if (part.len > limits->max_value)
+            part.len = limits->max_value;
+        if (part.len == 0 && !(is_optional && has_space))
+            return true;
+        if (!resp_args_add(args, part))
+            return false;
+    }
+    return true;
+}
+
+enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *args, const struct gibson_limits *limits,
+                              size_t *frame_len)
+{
+    *frame_len = GIBSON_SIZE_BYTES;
+    if (len < GIBSON_SIZE_BYTES)
+        return RESP_MORE;
+    uint32_t size = read_u32(input);
+    if (size < GIBSON_OPCODE_BYTES || size > limits->max_request)
+        return RESP_BROKEN;
+    *frame_len = GIBSON_SIZE_BYTES + (size_t)size;
+    if (len < *frame_len)
+        return RESP_MORE;
+    const char *opcode = input + GIBSON_SIZE_BYTES;
+    const struct operation *operation = operation_of_code(read_u16(opcode));
+    if (operation == NULL)
+        return RESP_BROKEN;
+    bytes payload = {opcode + GIBSON_OPCODE_BYTES, size - GIBSON_OPCODE_BYTES};
+    bool is_done = resp_args_add(args, BYTES("gibson")) && resp_args_add(args, bytes_of(operation->name)) &&
+                   add_parts(operation, payload, args, limits);
+    return is_done ? RESP_REQUEST : RESP_NO_MEMORY;
+}
+
+size_t gibson_frame(const bytes *argv, size_t argc, char *to)
+{
+    size_t size = GIBSON_OPCODE_BYTES;
+    for (size_t i = 2; i < argc; i++)
+        size += argv[i].len + (i > 2);
+    if (to == NULL)
+        return GIBSON_SIZE_BYTES + size;
+    to = write_little_endian(to, size, GIBSON_SIZE_BYTES);
+    to = write_little_endian(to, operation_of_name(argv[1])->opcode, GIBSON_OPCODE_BYTES);
+    for (size_t i = 2; i < argc; i++) {
+        if (i > 2)
+            *to++ = ' ';
+        memcpy(to, argv[i].at, argv[i].len);
+        to += argv[i].len;
+    }
+    return GIBSON_SIZE_BYTES + size;
+}
+
+/* ---- Replies ---- */
+
+enum reply_code {
+    REPLY_ERROR = 0,
+    REPLY_NOT_FOUND = 1,
+    REPLY_NAN = 2,
+    REPLY_MEMORY = 3,
+    REPLY_LOCKED = 4,
+    REPLY_OK = 5,
+    REPLY_VALUE = 6,
+    REPLY_LIST = 7,
+};
+
+enum encoding { ENCODING_PLAIN = 0, ENCODING_NUMBER = 2 };
+
+enum { FRAME_HEADER = 7, NUMBER_SIZE = 8 };
+
+static char *write_header(char *to, enum reply_code code, enum encoding encoding, size_t size)
+{
+    to = write_little_endian(to, code, 2);
+    *to++ = (char)encoding;
+    return write_little_endian(to, size, 4);
+}
+
+/* A reply that is only a code has one zero byte of data. */
+static void put_code(struct out *out, enum reply_code code)
+{
+    char *at = out_reserve(out, FRAME_HEADER + 1);
+    if (at == NULL)
+        return;
+    at = write_header(at, code, ENCODING_PLAIN, 1);
+    *at++ = '\0';
+    out_commit(out, at);
+}
+
+/* What stands in front of `size` bytes of data: as a reply, or as the next key or value of a list. */
+static void put_data_header(struct out *out, enum encoding encoding, size_t size)
+{
+    char *at = out_reserve(out, FRAME_HEADER);
+    if (at == NULL)
+        return;
+    if (out->element == OUT_NO_ELEMENT) {
+        at = write_header(at, REPLY_VALUE, encoding, size);
+    } else {
+        if (out->element == OUT_VALUE)
+            *at++ = (char)encoding;
+        at = write_little_endian(at, size, 4);
+        out->element = out->element == OUT_KEY ? OUT_VALUE : OUT_KEY;
+    }
+    out_commit(out, at);
+}
+
+static void gibson_put_bulk(struct out *out, bytes data)
+{
+    put_data_header(out, ENCODING_PLAIN, data.len);
+    out_append(out, data);
+}
+
+static void gibson_put_blob(struct out *out, struct blob *blob, size_t start, size_t len)
+{
+    put_data_header(out, ENCODING_PLAIN, len);
+    out_append_blob(out, blob, start, len);
+}
+
+static void gibson_put_integer(struct out *out, int64_t value)
+{
+    put_data_header(out, ENCODING_NUMBER, NUMBER_SIZE);
+    char *at = out_reserve(out, NUMBER_SIZE);
+    if (at != NULL)
+        out_commit(out, write_little_endian(at, (uint64_t)value, NUMBER_SIZE));
+}
+
+static void gibson_put_status(struct out *out, bytes text)
+{
+    (void)text;
+    put_code(out, REPLY_OK);
+}
+
+static void gibson_put_error(struct out *out, bytes text)
+{
+    static const struct {
+        const char *word;
+        enum reply_code code;
+    } codes[] = {
+        {"NOTFOUND ", REPLY_NOT_FOUND},
+        {"NAN ", REPLY_NAN},
+        {"OOM ", REPLY_MEMORY},
+        {"LOCKED ", REPLY_LOCKED},
+    };
+    enum reply_code code = REPLY_ERROR;
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (text.len >= strlen(codes[i].word) && memcmp(text.at, codes[i].word, strlen(codes[i].word)) == 0)
+            code = codes[i].code;
+    put_code(out, code);
+}
+
+static void gibson_put_null(struct out *out)
+{
+    put_code(out, REPLY_NOT_FOUND);
+}
+
+static void gibson_put_boolean(struct out *out, bool value)
+{
+    gibson_put_integer(out, value);
+}
+
+static void gibson_put_real(struct out *out, double value)
+{
+    char text[NUM_DOUBLE_SIZE];
+    gibson_put_bulk(out, (bytes){text, num_format_double(text, value)});
+}
+
+static void gibson_put_verbatim(struct out *out, const char format[4], bytes text)
+{
+    (void)format;
+    gibson_put_bulk(out, text);
+}
+
+/* The protocol has lists of pairs only, and their size stands in front: they are begun and ended. */
+static void gibson_put_aggregate(struct out *out, size_t count)
+{
+    (void)count;
+    put_code(out, REPLY_ERROR);
+}
+
+static struct out_chunk *gibson_begin(struct out *out)
+{
+    struct out_chunk *gap = out_gap(out);
+    out->element = OUT_KEY;
+    return gap;
+}
+
+static void gibson_end_map(struct out *out, struct out_chunk *begun, size_t pairs)
+{
+    char header[FRAME_HEADER + 4];
+    out->element = OUT_NO_ELEMENT;
+    if (begun == NULL)
+        return;
+    size_t size = 4 + out_size_behind(out, begun);
+    write_little_endian(write_header(header, REPLY_LIST, ENCODING_PLAIN, size), pairs, 4);
+    out_fill(out, begun, (bytes){header, sizeof(header)});
+}
+
+static void gibson_end_array(struct out *out, struct out_chunk *begun, size_t count)
+{
+    gibson_end_map(out, begun, count / 2);
+}
+
+static const struct reply_encoder gibson_encoder = {
+    .status = gibson_put_status,
+    .error = gibson_put_error,
+    .integer = gibson_put_integer,
+    .bulk = gibson_put_bulk,
+    .blob = gibson_put_blob,
+    .null = gibson_put_null,
+    .null_array = gibson_put_null,
+    .boolean = gibson_put_boolean,
+    .real = gibson_put_real,
+    .big_number = gibson_put_bulk,
+    .verbatim = gibson_put_verbatim,
+    .array = gibson_put_aggregate,
+    .map = gibson_put_aggregate,
+    .set = gibson_put_aggregate,
+    .push = gibson_put_aggregate,
+    .attribute = gibson_put_aggregate,
+    .begin = gibson_begin,
+    .end_array = gibson_end_array,
+    .end_map = gibson_end_map,
+    .end_set = gibson_end_array,
+};
+
+const struct reply_encoder *const gibson_encoders[4] = {[2] = &gibson_encoder, [3] = &gibson_encoder};

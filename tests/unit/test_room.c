@@ -1,0 +1,443 @@
+/* The limits on memory and keys while threads write: what an observer sees at any moment, how a request that does not
+   fit is refused, and that limits may be changed with the keys that there are. */
+#include "embedding.h"
+
+#include "api/instance.h"
+#include "base/mem.h"
+#include "base/num.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { WRITERS = 3, LARGE_MAX = 60 * 1024 };
+
+struct load {
+    larder *engine;
+    _Atomic bool must_stop;
+    _Atomic bool has_failed; /* an error was replied: told by the test's own thread */
+    _Atomic uint64_t written;
+    uint64_t key_count;
+};
+
+struct writer {
+    struct load *load;
+    struct random random;
+    void (*step)(struct writer *writer, larder_session *session);
+};
+
+static void check_no_error(struct writer *writer, larder_reply *reply)
+{
+    if (reply == NULL || reply->type == LARDER_ERROR) {
+        print_error("# %s\n", reply != NULL ? reply->text : "no reply");
+        atomic_store(&writer->load->has_failed, true);
+    }
+    larder_reply_free(reply);
+}
+
+static void draw_key(struct writer *writer, char key[32])
+{
+    snprintf(key, 32, "key:%llu", (unsigned long long)random_below(&writer->random, writer->load->key_count));
+}
+
+static void *write_on(void *context)
+{
+    struct writer *writer = context;
+    larder_session *session = open_session(writer->load->engine);
+    while (!atomic_load(&writer->load->must_stop)) {
+        writer->step(writer, session);
+        atomic_fetch_add(&writer->load->written, 1);
+    }
+    larder_session_close(session);
+    return NULL;
+}
+
+static void start_writers(struct load *load, pthread_t threads[WRITERS], struct writer writers[WRITERS],
+                          struct random *random, void (*step)(struct writer *, larder_session *))
+{
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.load = load, .step = step};
+        random_seed(&writers[i].random, random_next(random));
+        assert_int_equal(pthread_create(&threads[i], NULL, write_on, &writers[i]), 0);
+    }
+}
+
+static void stop_writers(struct load *load, pthread_t threads[WRITERS])
+{
+    atomic_store(&load->must_stop, true);
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_false(load->has_failed);
+}
+
+/* A field of INFO. */
+static uint64_t info_field(larder_session *session, const char *section, const char *field)
+{
+    larder_reply *reply = larder_command(session, "INFO", section, NULL);
+    assert_non_null(reply);
+    char start[64];
+    snprintf(start, sizeof(start), "\n%s:", field);
+    const char *at = strstr(reply->text, start);
+    if (at == NULL)
+        fail_msg("INFO has no %s", field);
+    uint64_t value = strtoull(at + strlen(start), NULL, 10);
+    larder_reply_free(reply);
+    return value;
+}
+
+/* ---- Memory ---- */
+
+static void write_values(struct writer *writer, larder_session *session)
+{
+    static char bytes[LARGE_MAX]; /* zeros */
+    char key[32];
+    draw_key(writer, key);
+    size_t len = random_below(&writer->random, one_in(&writer->random, 50) ? LARGE_MAX : 300);
+    const char *argv[] = {"SET", key, bytes};
+    const size_t lens[] = {3, strlen(key), len};
+    check_no_error(writer, larder_command_argv(session, 3, argv, lens));
+}
+
+static void expect_memory_within(const char *policy, uint64_t limit, const char *test)
+{
+    struct random random = property_start(test);
+    char config[128];
+    snprintf(config, sizeof(config), "maxmemory %llu\nmaxmemory-policy %s\n", (unsigned long long)limit, policy);
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS + 1, .config = config});
+    struct load load = {.engine = engine, .key_count = 100000};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    start_writers(&load, threads, writers, &random, write_values);
+    larder_session *session = open_session(engine);
+    uint64_t most = 0;
+    for (int i = 0; i < 200 || atomic_load(&load.written) < 60000; i++) {
+        uint64_t used = info_field(session, "memory", "used_memory");
+        most = used > most ? used : most;
+    }
+    stop_writers(&load, threads);
+    assert_in_range(most, limit / 2, limit);
+    assert_true(info_field(session, "stats", "evicted_keys") > 10000);
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
+static void memory_stays_within_the_limit_while_all_threads_write(void **state)
+{
+    (void)state;
+    expect_memory_within("allkeys-s3fifo", 4000000, __func__);
+    expect_memory_within("allkeys-lru", 4000000, __func__);
+}
+
+static void a_request_without_room_is_refused_and_others_are_not(void **state)
+{
+    (void)state;
+    static const char oom[] = "OOM command not allowed when used memory > 'maxmemory'.";
+    larder *engine = open_configured("maxmemory 1mb\n");
+    larder_session *session = open_session(engine);
+    static char value[10000];
+    memset(value, 'x', sizeof(value) - 1);
+    int stored = 0;
+    for (;; stored++) {
+        char key[32];
+        snprintf(key, sizeof(key), "key:%d", stored);
+        larder_reply *reply = larder_command(session, "SET", key, value, NULL);
+        bool is_refused = reply->type == LARDER_ERROR;
+        if (is_refused)
+            assert_string_equal(reply->text, oom);
+        larder_reply_free(reply);
+        if (is_refused)
+            break;
+    }
+    assert_in_range(stored, 70, 105);
+    assert_error(session, oom, "SET", "key:0", value); /* what is there must not be changed either */
+    assert_error(session, oom, "INCR", "n");
+    assert_string(session, value, "GET", "key:0");
+    assert_integer(session, 1, "EXPIRE", "key:0", "100");
+    assert_integer(session, 1, "DEL", "key:0");
+    assert_integer(session, 1, "DEL", "key:1");
+    assert_status(session, "OK", "SET", "key:0", "small");
+    assert_true(info_field(session, "stats", "evicted_keys") == 0);
+
+    /* what could never fit is refused without anything being evicted for it */
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    char *huge = test_malloc(2000001);
+    memset(huge, 'x', 2000000);
+    huge[2000000] = '\0';
+    assert_error(session, oom, "SET", "huge", huge);
+    assert_string(session, "small", "GET", "key:0");
+    assert_integer(session, stored - 1, "DBSIZE");
+    test_free(huge);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+static void volatile_rules_run_out_when_no_deadline_is_left(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"};
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        larder *engine = open_configured("");
+        larder_session *session = open_session(engine);
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", policies[i]);
+        for (int key = 0; key < 200; key++) {
+            char name[32];
+            snprintf(name, sizeof(name), "key:%d", key);
+            if (key % 2 == 0)
+                assert_status(session, "OK", "SET", name, "value");
+            else
+                assert_status(session, "OK", "SET", name, "value", "EX", "1000");
+        }
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "1");
+        larder_upkeep(engine); /* a request is not held up for long: it might be let through, with more to evict */
+        assert_error(session, NULL, "SET", "k", "v");
+        assert_integer(session, 100, "DBSIZE");
+        assert_true(info_field(session, "stats", "evicted_keys") == 100);
+        assert_true(info_field(session, "stats", "current_eviction_exceeded_time") <
+                    info_field(session, "stats", "total_eviction_exceeded_time") + 1);
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "0");
+        assert_status(session, "OK", "SET", "k", "v");
+        larder_session_close(session);
+        larder_close(engine);
+    }
+}
+
+/* What a flush leaves behind is freed before a key is evicted. */
+static void garbage_goes_before_keys(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 8mb\nmaxmemory-policy allkeys-lru\n");
+    larder_session *session = open_session(engine);
+    static char value[1000];
+    memset(value, 'x', sizeof(value) - 1);
+    char key[32];
+    for (int i = 0; i < 5000; i++) {
+        snprintf(key, sizeof(key), "old:%d", i);
+        assert_status(session, "OK", "SET", key, value);
+    }
+    assert_status(session, "OK", "FLUSHALL");
+    for (int i = 0; i < 5000; i++) {
+        snprintf(key, sizeof(key), "new:%d", i);
+        assert_status(session, "OK", "SET", key, value);
+    }
+    assert_integer(session, 5000, "DBSIZE");
+    assert_true(info_field(session, "stats", "evicted_keys") == 0);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+/* ---- Keys ---- */
+
+static const char some_text[] = "Of all things that are kept, that which nobody has asked for the longest time is the one "
+                                "that will be missed the least, says the rule; experience says that it depends, and that "
+                                "a thing asked for once is seldom asked for again.";
+
+static void write_keys(struct writer *writer, larder_session *session)
+{
+    char key[32];
+    char other[32];
+    draw_key(writer, key);
+    draw_key(writer, other);
+    switch (random_below(&writer->random, 8)) {
+    case 0:
+        larder_reply_free(larder_command(session, "DEL", key, NULL));
+        break;
+    case 1:
+        larder_reply_free(larder_command(session, "RENAME", key, other, NULL)); /* an error when there is no such key */
+        break;
+    case 2:
+        check_no_error(writer, larder_command(session, "MSET", key, "1", other, "2", NULL));
+        break;
+    case 3:
+        larder_reply_free(larder_command(session, "COPY", key, other, "REPLACE", NULL)); /* an error on itself */
+        break;
+    case 4:
+        check_no_error(writer, larder_command(session, "MULTI", NULL));
+        check_no_error(writer, larder_command(session, "SET", key, "3", NULL));
+        check_no_error(writer, larder_command(session, "DEL", other, NULL));
+        check_no_error(writer, larder_command(session, "SET", other, "4", NULL));
+        check_no_error(writer, larder_command(session, "EXEC", NULL));
+        break;
+    case 5:
+        larder_reply_free(larder_command(session, "GET", key, NULL));
+        break;
+    default:
+        check_no_error(writer, larder_command(session, "SET", key, some_text, NULL));
+        break;
+    }
+}
+
+static int64_t count_keys(larder_session *session)
+{
+    larder_reply *reply = larder_command(session, "DBSIZE", NULL);
+    int64_t keys = reply->integer;
+    larder_reply_free(reply);
+    return keys;
+}
+
+static void no_more_keys_than_the_bound_are_ever_seen(void **state)
+{
+    (void)state;
+    enum { most = 500 };
+    struct random random = property_start(__func__);
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS + 1, .config = "maxkeys 500\n"});
+    struct load load = {.engine = engine, .key_count = 2000};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    start_writers(&load, threads, writers, &random, write_keys);
+    larder_session *session = open_session(engine);
+    while (atomic_load(&load.written) < 100000)
+        assert_in_range(count_keys(session), 0, most);
+    stop_writers(&load, threads);
+    for (int i = 0; i < most; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "last:%d", i);
+        assert_status(session, "OK", "SET", key, "v");
+    }
+    assert_int_equal(count_keys(session), most); /* exactly those */
+    assert_integer(session, 1, "EXISTS", "last:0");
+    assert_int_equal(ks_keys_and_places(&engine->keyspace), most); /* no place was lost on the way */
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
+/* As GoCache does it: a new key when it is full takes the place of the one that was read or written longest ago. */
+static void a_new_key_takes_the_place_of_the_least_recently_used(void **state)
+{
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads += 3) {
+        larder *engine = open_engine(&(larder_options){.threads = threads, .config = "maxkeys 3\n"});
+        larder_session *session = open_session(engine);
+        assert_status(session, "OK", "SET", "a", "1");
+        assert_status(session, "OK", "SET", "b", "2");
+        assert_status(session, "OK", "SET", "c", "3");
+        assert_string(session, "1", "GET", "a");
+        assert_status(session, "OK", "SET", "b", "4"); /* there already: nothing goes */
+        assert_integer(session, 3, "DBSIZE");
+        assert_status(session, "OK", "SET", "d", "5");
+        assert_nil(session, "GET", "c");
+        assert_integer(session, 3, "DBSIZE");
+        assert_integer(session, 1, "EXISTS", "a"); /* to ask is not to use */
+        assert_status(session, "OK", "SELECT", "1");
+        assert_status(session, "OK", "SET", "e", "6"); /* the bound is on all databases together */
+        assert_status(session, "OK", "SELECT", "0");
+        assert_nil(session, "GET", "a");
+        assert_string(session, "4", "GET", "b");
+        assert_integer(session, 0, "DEL", "nothing"); /* adds nothing, so nothing goes */
+        assert_integer(session, 2, "DBSIZE");
+        assert_error(session, NULL, "INCR", "b", "x");
+        assert_integer(session, 2, "DBSIZE");
+        larder_session_close(session);
+        larder_close(engine);
+    }
+}
+
+static void a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows(void **state)
+{
+    (void)state;
+    larder *engine = open_engine(&(larder_options){.threads = 2, .config = "maxkeys 3\n"});
+    larder_session *session = open_session(engine);
+    assert_status(session, "OK", "SET", "old", "0");
+    assert_status(session, "OK", "MSET", "a", "1", "b", "2", "c", "3", "d", "4", "e", "5");
+    assert_integer(session, 3, "DBSIZE");
+    assert_status(session, "OK", "MSET", "a", "1", "b", "2");
+    assert_in_range(count_keys(session), 2, 3);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+static void limits_change_with_the_keys_that_there_are(void **state)
+{
+    (void)state;
+    larder *engine = open_engine(&(larder_options){.threads = 2});
+    larder_session *session = open_session(engine);
+    char key[32];
+    for (int i = 0; i < 20000; i++) {
+        snprintf(key, sizeof(key), "key:%d", i);
+        assert_status(session, "OK", "SET", key, "value");
+    }
+    for (int i = 15000; i < 20000; i++) { /* used since, but before there was a bound */
+        snprintf(key, sizeof(key), "key:%d", i);
+        assert_string(session, "value", "GET", key);
+    }
+    assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "10000");
+    for (int i = 0; i < 1000; i++) { /* these are used while there is one */
+        snprintf(key, sizeof(key), "key:%d", i);
+        larder_reply_free(larder_command(session, "GET", key, NULL));
+    }
+    larder_upkeep(engine);
+    assert_integer(session, 10000, "DBSIZE");
+    assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "5000");
+    int64_t before = count_keys(session);
+    assert_status(session, "OK", "SET", "one", "more"); /* a request does a part, and adds nothing to what is too much */
+    assert_in_range(count_keys(session), 5000, before - 1);
+    larder_upkeep(engine);
+    assert_integer(session, 5000, "DBSIZE");
+    assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "0");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof(key), "new:%d", i);
+        assert_status(session, "OK", "SET", key, "value");
+    }
+    assert_integer(session, 6000, "DBSIZE");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-s3fifo", "maxmemory", "300kb");
+    larder_upkeep(engine);
+    assert_in_range(info_field(session, "memory", "used_memory"), 150 * 1024, 300 * 1024);
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
+/* While threads write, the limits, the policy and the databases change under them. */
+static void limits_change_while_threads_write(void **state)
+{
+    (void)state;
+    /* none that refuses, be it for the moment between one setting and the next */
+    static const char *const policies[][2] = {
+        {"allkeys-s3fifo", "1mb"}, {"allkeys-lru", "1200kb"}, {"allkeys-lfu", "0"},
+        {"allkeys-random", "1mb"}, {"allkeys-lfu", "1mb"},    {"allkeys-s3fifo", "1100kb"},
+    };
+    static const char *const bounds[] = {"0", "100", "1500"};
+    struct random random = property_start(__func__);
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS + 1});
+    struct load load = {.engine = engine, .key_count = 5000};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    larder_session *session = open_session(engine);
+    start_writers(&load, threads, writers, &random, write_keys);
+    for (int round = 0; round < 60; round++) {
+        const char *const *policy = policies[random_below(&random, COUNT_OF(policies))];
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", policy[0], "maxmemory", policy[1]);
+        assert_status(session, "OK", "CONFIG", "SET", "maxkeys", bounds[random_below(&random, COUNT_OF(bounds))]);
+        if (one_in(&random, 5))
+            assert_status(session, "OK", "SWAPDB", "0", "1");
+        if (one_in(&random, 10))
+            assert_status(session, "OK", "FLUSHALL");
+        uint64_t written = atomic_load(&load.written);
+        while (atomic_load(&load.written) < written + 1000)
+            larder_upkeep(engine);
+    }
+    stop_writers(&load, threads);
+    ks_check(&engine->keyspace);
+    assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "10");
+    larder_upkeep(engine);
+    assert_int_equal(ks_keys_and_places(&engine->keyspace), 10);
+    assert_int_equal(ks_measure(&engine->keyspace, KS_ALL_DBS).keys, 10);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_stays_within_the_limit_while_all_threads_write),
+        cmocka_unit_test(a_request_without_room_is_refused_and_others_are_not),
+        cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
+        cmocka_unit_test(garbage_goes_before_keys),
+        cmocka_unit_test(no_more_keys_than_the_bound_are_ever_seen),
+        cmocka_unit_test(a_new_key_takes_the_place_of_the_least_recently_used),
+        cmocka_unit_test(a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows),
+        cmocka_unit_test(limits_change_with_the_keys_that_there_are),
+        cmocka_unit_test(limits_change_while_threads_write),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
