@@ -146,8 +146,8 @@ static int receive_reply(gbClient *c)
     int error = receive_header(c, &have);
     while (error == 0 && have < reply->size) {
         size_t more = 0;
-        error = gbi_buffer_reserve(reply, have + 2); /* a byte and the NUL */
-        size_t room = reply->rsize - 1 - have;
+        error = gbi_buffer_reserve(reply, have + 1);
+        size_t room = reply->rsize - have;
         if (room > reply->size - have)
             room = reply->size - have;
         if (error == 0)
@@ -155,7 +155,7 @@ static int receive_reply(gbClient *c)
         have += more;
     }
     if (error == 0)
-        error = gbi_buffer_reserve(reply, have + 1);
+        error = gbi_buffer_reserve(reply, have + 1); /* for the NUL */
     if (error != 0)
         return error;
     reply->buffer[have] = '\0';

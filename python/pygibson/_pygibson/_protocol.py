@@ -21,7 +21,6 @@ PLAIN, NUMBER = 0, 2
 HEADER = struct.Struct("<hBI")  # of a reply: code, encoding, size of the data
 _FRAME = struct.Struct("<Ih")  # of a request: size of what follows, operator
 _SIZE = struct.Struct("<I")
-_SMALLEST_ENTRY = _SIZE.size + 1 + _SIZE.size
 _LARGEST_REQUEST = (1 << 32) - 1 - 2
 
 _ERRORS = {NOT_FOUND: NotFoundError, NAN: NaNError, MEM: NoMemoryError, LOCKED: LockedError}
@@ -83,8 +82,6 @@ def _decode_list(data: bytes) -> dict[str, Value]:
     if len(data) < _SIZE.size:
         raise MalformedError
     (count,) = _SIZE.unpack_from(data)
-    if count > (len(data) - _SIZE.size) // _SMALLEST_ENTRY:
-        raise MalformedError
     entries = []
     at = _SIZE.size
     for _ in range(count):

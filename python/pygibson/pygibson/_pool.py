@@ -94,8 +94,7 @@ class ConnectionPool(PublicCommands, ForkAware):
             idle.client._disconnect()
 
     def _give_back(self, client: Client, slots: threading.Semaphore) -> None:
-        """Keeps it for the next, unless it has failed, or was borrowed before a fork: then it is the parent's."""
-        if client._socket is None or slots is not self._slots:
+        if slots is not self._slots:  # borrowed before a fork: it is the parent's
             client._disconnect()
             return
         self._idle.append(_Idle(client, time.monotonic()))

@@ -164,7 +164,8 @@ CLOSE = object()  # in a script: closes the connection
 class ScriptedServer:
     """Answers request after request with the next piece of its script, whoever asks; after the last it closes.
 
-    A piece is bytes; or a list of what is sent one after another; or HANG or CLOSE. `requests` has the bytes received.
+    A piece is bytes; a list of what is sent one after another; a function of the request that returns bytes; HANG or
+    CLOSE. `requests` has the bytes received.
     """
 
     def __init__(self, *script):
@@ -211,6 +212,8 @@ class ScriptedServer:
             if piece is HANG:
                 self.is_over.wait()
                 return
+            if callable(piece):
+                piece = piece(self.requests[-1])
             for part in piece if isinstance(piece, list) else [piece]:
                 connected.sendall(part)
                 time.sleep(0)

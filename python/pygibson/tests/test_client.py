@@ -313,8 +313,9 @@ class BadServerTest(ScriptedTest):
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with self.assertRaises(Interruption):
             client.get("k")
-        with self.assertRaises(UnavailableError):
+        with self.assertRaises(UnavailableError) as caught:
             client.get("k")
+        self.assertFalse(caught.exception.was_sent)
 
 
 class LifeTest(ScriptedTest):
@@ -338,24 +339,29 @@ class LifeTest(ScriptedTest):
     def test_after_quit_nothing_can_be_asked(self):
         client = self.client_of(OK)
         self.assertIsNone(client.quit())
-        with self.assertRaises(UnavailableError):
+        with self.assertRaises(UnavailableError) as caught:
             client.ping()
+        self.assertFalse(caught.exception.was_sent)
 
     def test_threads_that_share_a_client_take_turns(self):
         rounds, threads = 200, 4
-        client = self.client_of(*(value(b"%d" % i) for i in range(rounds * threads)))
-        seen = []
+        echo = [lambda request: value(request[6:])] * (rounds * threads)
+        client = self.client_of(*echo)
+        wrong = []
 
-        def ask():
-            for _ in range(rounds):
-                seen.append(int(client.get("k")))
+        def ask(number):
+            for i in range(rounds):
+                key = b"%d:%d" % (number, i)
+                if client.get(key) != key:
+                    wrong.append(key)
 
-        workers = [threading.Thread(target=ask) for _ in range(threads)]
+        workers = [threading.Thread(target=ask, args=(number,)) for number in range(threads)]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        self.assertEqual(sorted(seen), list(range(rounds * threads)))
+        self.assertEqual(wrong, [])
+        self.assertEqual(len(self.server.requests), rounds * threads)
 
     def test_closing_waits_for_the_request_of_another_thread(self):
         client = self.client_of(HANG, timeout=SHORT_MS)

@@ -1,13 +1,15 @@
 """The connection pool: bounded, shared by threads, and without a connection that has gone bad."""
 
+import contextlib
 import os
 import socket
 import threading
 import unittest
+from unittest import mock
 
 from pygibson import BusyError, ConnectionPool, NotFoundError, PyGibsonError, UnavailableError
 
-from .support import CLOSE, OK, TIMEOUT_MS, GibsonTest, ScriptedTest, value
+from .support import CLOSE, OK, TIMEOUT_MS, GibsonTest, ScriptedTest, value, wait_for
 
 SHORT_MS = 50
 
@@ -95,12 +97,30 @@ class PoolTest(GibsonTest):
         self.assertIsNone(pool.ping())
 
     def test_a_connection_that_was_idle_too_long_is_not_used_again(self):
-        pool = self.pool(max_idle=0)
-        pool.ping()
-        with pool.connection() as first:
-            pass
-        with pool.connection() as second:
-            self.assertIsNot(first, second)
+        pool = self.pool(max_idle=10)
+        with mock.patch("pygibson._pool.time") as clock:
+            clock.monotonic.return_value = 0
+            with pool.connection() as first:
+                pass
+            clock.monotonic.return_value = 10
+            with pool.connection() as second:
+                self.assertIs(second, first)
+            clock.monotonic.return_value = 20.1
+            with pool.connection() as third:
+                self.assertIsNot(third, first)
+
+    def test_connections_that_nobody_needs_any_more_are_closed(self):
+        pool = self.pool(max_idle=10)
+        with mock.patch("pygibson._pool.time") as clock:
+            clock.monotonic.return_value = 0
+            with pool.connection(), pool.connection(), pool.connection():
+                pass
+            self.assertEqual(self.connections(), 3)
+            clock.monotonic.return_value = 5
+            pool.ping()
+            clock.monotonic.return_value = 11
+            pool.ping()
+            wait_for(lambda: self.connections() == 1, "the two others to be closed")
 
     def test_closing_closes_idle_connections_now_and_others_when_they_come_back(self):
         pool = self.pool()
@@ -127,22 +147,43 @@ class PoolTest(GibsonTest):
 
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
     def test_a_forked_child_does_not_talk_through_the_parents_connections(self):
-        pool = self.pool(size=1)
-        with pool.connection() as borrowed:
+        pool = self.pool(size=2)
+        with pool.connection() as idle:
+            idle.ping()
+            borrowing = contextlib.ExitStack()
+            borrowed = borrowing.enter_context(pool.connection())
             borrowed.ping()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                borrowing.close()
+                with pool.connection() as first, pool.connection() as second:
+                    first.set("child", "was here")
+                    status = 0 if {idle, borrowed}.isdisjoint({first, second}) else 2
+            finally:
+                os._exit(status)
+        _pid, status = os.waitpid(child, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+        self.assertIsNone(borrowed.ping())
+        self.assertIsNone(idle.ping())
+        borrowing.close()
+        self.assertEqual(pool.get("child"), b"was here")
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+    def test_a_forked_child_has_all_connections_to_itself(self):
+        pool = self.pool(size=1)
+        with pool.connection():
             child = os.fork()
             if child == 0:
                 status = 1
                 try:  # the one slot is taken in the parent, not here
-                    pool.set("child", "was here")
-                    with pool.connection() as own:
-                        status = 0 if own is not borrowed else 2
+                    pool.ping()
+                    status = 0
                 finally:
                     os._exit(status)
             _pid, status = os.waitpid(child, 0)
             self.assertEqual(os.waitstatus_to_exitcode(status), 0)
-            self.assertIsNone(borrowed.ping())
-        self.assertEqual(pool.get("child"), b"was here")
 
 
 class BadConnectionTest(ScriptedTest):

@@ -6,7 +6,20 @@ import unittest
 
 from pygibson import NotFoundError, PyGibsonError, Servers, UnavailableError
 
-from .support import CLOSE, HANG, OK, TIMEOUT_MS, GibsonTest, ScriptedTest, entry, free_port, listing, number, value
+from .support import (
+    CLOSE,
+    HANG,
+    OK,
+    TIMEOUT_MS,
+    GibsonTest,
+    ScriptedTest,
+    entry,
+    free_port,
+    listing,
+    number,
+    reply,
+    value,
+)
 
 SHORT_MS = 50
 NAMES = [f"10.0.0.{i}:10128" for i in range(1, 6)]
@@ -258,10 +271,11 @@ class FailingServerTest(ScriptedTest):
         self.assertEqual(servers.get(self.bad_key), b"good")
 
     def test_an_operator_on_a_prefix_that_one_server_fails_is_carried_out_on_the_others_and_raises(self):
-        servers = self.make([number(3)], [CLOSE])
-        with self.assertRaises(UnavailableError):
-            servers.mdl("key")
-        self.assertEqual(len(self.good.requests), 1)
+        self.make([number(3), number(3)], [CLOSE, CLOSE])
+        for names in ([self.good_name, self.bad_name], [self.bad_name, self.good_name]):
+            with self.assertRaises(UnavailableError):
+                Servers(names).mdl("key")
+        self.assertEqual(len(self.good.requests), 2)
 
     def test_a_server_that_answers_is_taken_back_in(self):
         servers = self.make([value(b"good")], [CLOSE, OK, value(b"bad")], max_failures=1, retry_after=1000)
@@ -272,6 +286,31 @@ class FailingServerTest(ScriptedTest):
         self.clock_s = 1.0
         self.assertEqual(servers.get(self.bad_key), b"bad")
         self.assertTrue(servers.states()[self.bad_name])
+
+    def test_a_server_is_asked_once_when_its_time_is_over_and_then_stays_out_as_long_again(self):
+        servers = self.make([value(b"good")] * 5, [CLOSE, CLOSE, OK, value(b"bad")], max_failures=1, retry_after=1000)
+        with self.assertRaises(UnavailableError):
+            servers.get(self.bad_key)
+        for self.clock_s in (0.9, 1.0, 1.1, 1.9):
+            self.assertEqual(servers.get(self.bad_key), b"good")
+        self.assertEqual(len(self.bad.requests), 2)
+        self.clock_s = 2.0
+        self.assertEqual(servers.get(self.bad_key), b"bad")
+
+    def test_a_server_that_is_back_starts_with_a_clean_slate(self):
+        script = [CLOSE, CLOSE, OK, CLOSE, value(b"bad")]
+        servers = self.make([], script, max_failures=2, retry_after=1000)
+        for self.clock_s in (0, 0, 1):
+            with self.assertRaises(UnavailableError):
+                servers.get(self.bad_key)
+        self.assertEqual(servers.get(self.bad_key), b"bad")
+
+    def test_an_error_that_the_server_answers_with_is_an_answer(self):
+        servers = self.make([], [CLOSE, reply(1), CLOSE, value(b"bad")], max_failures=2)
+        for expected in (UnavailableError, NotFoundError, UnavailableError):
+            with self.assertRaises(expected):
+                servers.get(self.bad_key)
+        self.assertEqual(servers.get(self.bad_key), b"bad")
 
     def test_values_of_lists_may_be_numbers(self):
         servers = self.make([listing(entry(b"b", 2, b"\x05"))], [listing(entry(b"a", 0, b"x"))])
