@@ -201,7 +201,9 @@ def python_stage(tally):
         print(f"== pygibson, {python}", flush=True)
         words = [python, "-W", "error", "-m", "unittest", "-b"]
         folder = ROOT / "python/pygibson"
-        done = subprocess.run(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
         tally.add_unittest(f"pygibson, {Path(python).name}", done.stderr, done.returncode)
 
 

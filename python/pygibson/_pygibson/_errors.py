@@ -1,5 +1,7 @@
 """What can go wrong. Everything is a PyGibsonError."""
 
+from __future__ import annotations
+
 
 class PyGibsonError(Exception):
     """The server did not understand the request, or one of the errors below."""
@@ -31,6 +33,13 @@ class UnavailableError(PyGibsonError):
         super().__init__(message)
         self.was_sent = was_sent
 
+    def __reduce__(self) -> tuple[type[UnavailableError], tuple[str, bool]]:
+        return type(self), (str(self), self.was_sent)
+
 
 class BusyError(PyGibsonError):
     """All connections of a pool were in use for as long as one waits for the server."""
+
+
+for _error in (PyGibsonError, *PyGibsonError.__subclasses__()):
+    _error.__module__ = "_pygibson"  # where they are to be found

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import inspect
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -134,6 +135,11 @@ class ErrorTest(ScriptedTest):
             self.assertTrue(issubclass(getattr(pygibson, name), PyGibsonError))
         for name in (*names, "PyGibsonError"):
             self.assertIs(getattr(pygibson, name), getattr(_pygibson, name))
+
+    def test_exceptions_can_be_sent_to_another_process(self):
+        for error in (NotFoundError("NotFoundError"), UnavailableError("I/O operation error: 104", was_sent=True)):
+            copy = pickle.loads(pickle.dumps(error))
+            self.assertEqual((type(copy), str(copy), vars(copy)), (type(error), str(error), vars(error)))
 
     def test_a_request_that_is_not_understood_raises_the_general_exception(self):
         client = self.client_of(reply(0), OK)
