@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 
 tools/check_floors.py
 git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
-git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy --quiet -p build/lint 2>/dev/null
+git ls-files 'src/*.c' 'clients/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy --quiet -p build/lint 2>/dev/null

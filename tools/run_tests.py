@@ -3,13 +3,15 @@
 
 What runs: the unit tests under the address and undefined-behaviour sanitizers and under the thread sanitizer; the
 black-box tests (integration, differential, clients) against the release build and against both sanitized builds; a part of
-them against a build without the optional libraries; the installed library with an outside program; each fuzzer for a short
-while on its stored corpus. Arguments name the stages to run instead of all: unit, blackbox, bare, install, fuzz. The stage
-soak is run only when it is named, as the black-box tests have a short one: SOAK_SECONDS (default 600) in each of SOAK_BUILDS
-(default: release asan tsan).
+them against a build without the optional libraries; the installed libraries with outside programs; the Python packages' own
+tests on CPython and PyPy; each fuzzer for a short while on its stored corpus. Arguments name the stages to run instead of
+all: unit, blackbox, bare, install, python, fuzz. The stage soak is run only when it is named, as the black-box tests have a
+short one: SOAK_SECONDS (default 600) in each of SOAK_BUILDS (default: release asan tsan).
 """
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,6 +62,18 @@ class Tally:
                 self.passed += 1
         if not cases or (status != 0 and self.failed == failed_before):
             self.add(f"{stage}: the runner ended with status {status} after {len(cases)} tests", False)
+
+
+    def add_unittest(self, stage, output, status):
+        """What unittest says at its end. A run without tests counts as a failure."""
+        print(output if status != 0 else output.splitlines()[-1], flush=True)
+        ran = int((re.findall(r"^Ran (\d+) tests? in", output, re.MULTILINE) or ["0"])[-1])
+        outcomes = {kind: int(count) for kind, count in re.findall(r"(failures|errors|skipped)=(\d+)", output)}
+        failed = outcomes.get("failures", 0) + outcomes.get("errors", 0)
+        self.skipped += outcomes.get("skipped", 0)
+        self.passed += max(ran - failed - outcomes.get("skipped", 0), 0)
+        for _ in range(failed or int(status != 0 or ran == 0)):
+            self.add(stage, False)
 
 
 def run(*words, **options):
@@ -178,6 +192,43 @@ def install_stage(tally):
             tally.add(f"install: the example with the {linking} library", status == 0)
         status = run(prefix / "bin/larder-server", "--version", stdout=subprocess.DEVNULL)
         tally.add("install: larder-server --version", status == 0)
+        install_gibson(tally, prefix, Path(folder), library)
+
+
+def install_gibson(tally, prefix, folder, library):
+    """The Gibson client's library, command line and Python package, of the same installation."""
+    environment = os.environ | {"PKG_CONFIG_PATH": str(library / "pkgconfig"), "LD_LIBRARY_PATH": str(library)}
+    for linking, flags in (("shared", "-lgibsonclient"), ("static", "-l:libgibsonclient.a")):
+        program = folder / f"gibson-{linking}"
+        flags = f"$(pkg-config --cflags --libs-only-L libgibsonclient) {flags}"
+        # there is no server: the program says so, and that is all it can do
+        command = f"cc examples/gibson.c -o {program} {flags} && ! {program} {folder}/missing 2>{folder}/said"
+        status = run("sh", "-c", command, env=environment)
+        said = (folder / "said").read_text() if status == 0 else ""
+        tally.add(f"install: the Gibson example with the {linking} library", "No such file or directory" in said)
+    status = run(prefix / "bin/gibson-cli", "--help", stdout=subprocess.DEVNULL)
+    tally.add("install: gibson-cli --help", status == 0)
+    packages = next((path.parent.parent for path in prefix.rglob("pygibson/__init__.py")), None)
+    command = f"import pygibson; assert pygibson.__file__.startswith('{packages}')"
+    status = run(sys.executable, "-c", command, env=os.environ | {"PYTHONPATH": str(packages)})
+    tally.add("install: pygibson", status == 0)
+
+
+def python_stage(tally):
+    """The tests that the Python packages bring along, against the reference server: on CPython, and on PyPy if present."""
+    environment = os.environ | {"PATH": f"{ROOT / 'tests/gibson/bin'}{os.pathsep}{os.environ['PATH']}"}
+    for python in (sys.executable, shutil.which("pypy3")):
+        if python is None:
+            print("== pygibson on PyPy: skipped, there is no pypy3")
+            tally.skipped += 1
+            continue
+        print(f"== pygibson, {python}", flush=True)
+        words = [python, "-W", "error", "-m", "unittest", "-b"]
+        folder = ROOT / "python/pygibson"
+        done = subprocess.run(
+            words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
+        tally.add_unittest(f"pygibson, {Path(python).name}", done.stderr, done.returncode)
 
 
 def fuzz_stage(tally):
@@ -191,6 +242,7 @@ STAGES = {
     "blackbox": blackbox_stage,
     "bare": bare_stage,
     "install": install_stage,
+    "python": python_stage,
     "fuzz": fuzz_stage,
 }
 NAMED_STAGES = STAGES | {"soak": soak_stage}

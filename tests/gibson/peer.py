@@ -1,0 +1,219 @@
+"""Somebody to ask: the model in this process, or a server program over a socket. Replies are compared byte by byte
+with ones that are put together here, not by the reference's own encoder."""
+
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from .reference import Model, Settings
+
+REFERENCE = Path(__file__).resolve().parent / "bin/gibson"
+WAIT_S = 10
+POLL_S = 0.01
+START_TIME = 1_700_000_000  # of the model's clock
+
+SET, TTL, GET, DEL, INC, DEC, LOCK, UNLOCK = range(1, 9)
+MSET, MTTL, MGET, MDEL, MINC, MDEC, MLOCK, MUNLOCK, COUNT = range(9, 18)
+STATS, PING, META, KEYS = range(18, 22)
+END = 255
+
+CLOSED = b""  # instead of a reply: the connection ends
+
+
+def frame(code, encoding, data):
+    return struct.pack("<h", code) + bytes([encoding]) + struct.pack("<I", len(data)) + data
+
+
+ERR, NOT_FOUND, NAN, MEM, LOCKED, OK = (frame(code, 0, b"\x00") for code in range(6))
+
+
+def value(data):
+    return frame(6, 0, data)
+
+
+def number(of):
+    return frame(6, 2, struct.pack("<q", of))
+
+
+def listing(*pairs):
+    """Pairs of (key, bytes or int)."""
+    data = struct.pack("<I", len(pairs))
+    for key, of in pairs:
+        encoded = struct.pack("<q", of) if isinstance(of, int) else of
+        data += struct.pack("<I", len(key)) + key + bytes([2 if isinstance(of, int) else 0])
+        data += struct.pack("<I", len(encoded)) + encoded
+    return frame(7, 0, data)
+
+
+def parse_listing(reply):
+    """The pairs of a list whose values the test does not know beforehand."""
+    code, encoding, size, count = struct.unpack_from("<hBII", reply)
+    assert (code, encoding, size) == (7, 0, len(reply) - 7)
+    at, pairs = 11, []
+    for _ in range(count):
+        parts = []
+        for is_value in (False, True):
+            kind = reply[at] if is_value else 0
+            at += is_value
+            (part_size,) = struct.unpack_from("<I", reply, at)
+            part = reply[at + 4 : at + 4 + part_size]
+            assert len(part) == part_size
+            parts.append(int.from_bytes(part, "little", signed=True) if kind == 2 else part)
+            at += 4 + part_size
+        pairs.append(tuple(parts))
+    assert at == len(reply)
+    return pairs
+
+
+def parse_number(reply):
+    code, encoding, size, of = struct.unpack("<hBIq", reply)
+    assert (code, encoding, size) == (6, 2, 8)
+    return of
+
+
+def request(opcode, payload=b""):
+    return struct.pack("<IH", 2 + len(payload), opcode) + payload
+
+
+class ModelPeer:
+    """The model; its clock stands still but for `pass_seconds`."""
+
+    def __init__(self, **settings):
+        self.model = Model(Settings(**settings), now=START_TIME)
+        self.model.connected()
+
+    def ask(self, opcode, payload=b""):
+        return self.model.execute(opcode, payload)[0]
+
+    def pass_seconds(self, seconds):
+        self.model.tick(self.model.now + seconds)
+
+    def now(self):
+        return self.model.now
+
+    def close(self):
+        pass
+
+
+class Program:
+    """A server program with a configuration file and a Unix socket of its own; or on a port of the loopback
+    interface."""
+
+    def __init__(self, flags=(), config="", port=None, **settings):
+        self.folder = Path(tempfile.mkdtemp(prefix="gibson-"))
+        self.path = str(self.folder / "socket")
+        self.port = port
+        self.config = self.folder / "gibson.conf"
+        place = f"address 127.0.0.1\nport {port}\n" if port else f"unix_socket {self.path}\n"
+        lines = "".join(f"{name} {of}\n" for name, of in settings.items())
+        self.config.write_text(f"{place}pidfile {self.folder}/pid\n{lines}{config}")
+        self.log = self.folder / "log"
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.environ.get("GIBSON_SERVER", str(REFERENCE)), "-c", str(self.config), *flags],
+                env={**os.environ, "GIBSON_CLOCK": str(self.folder / "clock")},
+                stdout=log,
+                stderr=log,
+            )
+        self.await_start()
+
+    def await_start(self):
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                self.connect().close()
+                return
+            except OSError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < deadline, "the server does not start"
+                time.sleep(POLL_S)
+
+    def connect(self):
+        if self.port:
+            return socket.create_connection(("127.0.0.1", self.port), WAIT_S)
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(WAIT_S)
+        try:
+            connected.connect(self.path)
+        except BaseException:
+            connected.close()
+            raise
+        return connected
+
+    def stop(self, how=signal.SIGTERM):
+        """Its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(WAIT_S)
+
+    def close(self):
+        status = self.stop()
+        log = self.log.read_text(errors="replace")
+        shutil.rmtree(self.folder)
+        assert status == 0, log
+
+
+def read_exactly(connected, size):
+    """So many bytes; fewer at the end of the stream."""
+    data = b""
+    while len(data) < size:
+        try:
+            part = connected.recv(size - len(data))
+        except ConnectionError:
+            break
+        if not part:
+            break
+        data += part
+    return data
+
+
+def read_reply(connected):
+    """One reply, CLOSED at the end of the stream."""
+    header = read_exactly(connected, 7)
+    if not header:
+        return CLOSED
+    (size,) = struct.unpack_from("<I", header, 3)
+    return header + read_exactly(connected, size)
+
+
+class ProgramPeer:
+    """A connection to a program; a new one after each that ends."""
+
+    def __init__(self, **settings):
+        self.program = Program(**settings)
+        self.connected = None
+        self.ahead = 0
+
+    def ask(self, opcode, payload=b""):
+        if self.connected is None:
+            self.connected = self.program.connect()
+        self.connected.sendall(request(opcode, payload))
+        reply = read_reply(self.connected)
+        if reply == CLOSED or opcode == END:
+            self.connected.close()
+            self.connected = None
+        return reply
+
+    def now(self):
+        return dict(parse_listing(self.ask(STATS)))[b"server_time"]
+
+    def pass_seconds(self, seconds):
+        """The clock runs ahead if the program knows GIBSON_CLOCK; else we wait."""
+        wanted = self.now() + seconds
+        self.ahead += seconds
+        clock = self.program.folder / "clock"
+        clock.with_suffix(".new").write_text(str(self.ahead))
+        clock.with_suffix(".new").rename(clock)
+        while self.now() < wanted:
+            time.sleep(POLL_S)
+
+    def close(self):
+        if self.connected is not None:
+            self.connected.close()
+        self.program.close()
