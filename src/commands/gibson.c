@@ -43,14 +43,6 @@ static bool take_number(struct call *call, size_t argument, int64_t *number)
     return false;
 }
 
-/* Seconds of a lock as they are kept: negative ones lock nothing, but for -1. */
-static int64_t lock_ms_of(int64_t seconds)
-{
-    if (seconds == -1)
-        return ITEM_LOCKED_FOREVER;
-    return seconds > INT64_MAX / 1000 ? INT64_MAX : seconds < INT64_MIN / 1000 ? INT64_MIN : seconds * 1000;
-}
-
 /* Seconds to live, above 0, as they are kept. */
 static int64_t bounded_ttl(const struct call *call, int64_t seconds)
 {
@@ -170,14 +162,14 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
 }
 
 /* Locks an item that is not locked; its time to live begins anew. */
-static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_ms)
+static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_s)
 {
     struct item item = ks_item(key, call->now_ms);
     int64_t deadline_ms = entry_deadline_ms(key->entry);
     if (deadline_ms != NO_DEADLINE && !replied(call, ks_set_deadline(key, deadline_ms + (call->now_ms - item.time_ms))))
         return false;
     item.time_ms = call->now_ms;
-    item.lock_ms = lock_ms;
+    item.lock_s = lock_s;
     item.token = ks_next_token(key->ks);
     if (!replied(call, ks_set_item(key, item)))
         return false;
@@ -297,7 +289,7 @@ void cmd_gibson_lock(struct call *call)
     ks_touch(&key, call->now_ms);
     if (is_locked(call, &key))
         reply_locked(call);
-    else if (set_lock(call, &key, lock_ms_of(seconds)))
+    else if (set_lock(call, &key, seconds))
         reply_ok(call);
 }
 
@@ -365,8 +357,7 @@ static int64_t meta_left(struct call *call, const struct ks_key *key)
 
 static int64_t meta_lock(struct call *call, const struct ks_key *key)
 {
-    int64_t lock_ms = ks_item(key, call->now_ms).lock_ms;
-    return lock_ms == ITEM_LOCKED_FOREVER ? -1 : lock_ms < 0 ? lock_ms / 1000 : seconds_of(lock_ms);
+    return ks_item(key, call->now_ms).lock_s;
 }
 
 static const struct meta_field {
@@ -497,8 +488,7 @@ void cmd_gibson_mlock(struct call *call)
     int64_t seconds;
     if (!take_number(call, 3, &seconds))
         return;
-    int64_t lock_ms = lock_ms_of(seconds);
-    change_all(call, KEY_UPDATE, lock_one, &lock_ms);
+    change_all(call, KEY_UPDATE, lock_one, &seconds);
 }
 
 static bool unlock_one(struct call *call, struct ks_key *key, void *context)

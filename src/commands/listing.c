@@ -186,6 +186,7 @@ bool listing_next(struct listing *listing, struct listed *listed)
     listed->value = (bytes){key + record.key_len, record.value_len};
     listed->blob = record.blob;
     listed->size = record.size;
+    listed->is_number = record.is_number;
     run->next += sizeof(record) + record.key_len + record.value_len;
     if (run->next == run->len)
         listing->heap[0] = listing->heap[--listing->heap_count];

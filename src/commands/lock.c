@@ -10,13 +10,13 @@
 /* LOCK key seconds [TOKEN]: 1, or the lock's token; 0, or null, when there is no such key. */
 static void cmd_lock(struct call *call)
 {
-    int64_t lock_ms;
+    int64_t lock_s;
     bool wants_token = call->argc == 4 && call_is_word(call, 3, "token");
     if (call->argc > 4 || (call->argc == 4 && !wants_token)) {
         reply_syntax_error(call);
         return;
     }
-    if (!call_lock_time(call, 2, &lock_ms))
+    if (!call_lock_time(call, 2, &lock_s))
         return;
     struct ks_key key;
     uint64_t token;
@@ -27,7 +27,7 @@ static void cmd_lock(struct call *call)
         reply_integer(call, 0);
     } else if (ks_is_item_locked(key.entry, call->now_ms)) {
         reply_locked(call);
-    } else if (ks_lock_item(&key, lock_ms, call->now_ms, &token) != KS_OK) {
+    } else if (ks_lock_item(&key, lock_s, call->now_ms, &token) != KS_OK) {
         reply_no_memory(call);
     } else {
         stat_add(&call->executor->stats.changes, 1);

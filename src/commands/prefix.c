@@ -344,9 +344,9 @@ static bool lock_one(struct call *call, struct ks_key *key, void *context)
 /* PREFIX LOCK prefix seconds: locks those that are not locked. */
 void cmd_prefix_lock(struct call *call)
 {
-    int64_t lock_ms;
-    if (call_lock_time(call, 3, &lock_ms))
-        change_all(call, KEY_UPDATE, lock_one, &lock_ms);
+    int64_t lock_s;
+    if (call_lock_time(call, 3, &lock_s))
+        change_all(call, KEY_UPDATE, lock_one, &lock_s);
 }
 
 static bool unlock_one(struct call *call, struct ks_key *key, void *context)

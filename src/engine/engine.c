@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/changes.h"
+#include "engine/idle.h"
 #include "engine/notify.h"
 #include "keyspace/prefix.h"
 
@@ -379,6 +380,7 @@ NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_
         has_more |= !ks_reclaim(ks, budget);
     tracking_upkeep(engine, first_shard, shard_count);
     has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
+    has_more |= idle_upkeep(engine, first_shard, shard_count, now_ms, budget);
     if (tracking_has_untold(&engine->tracking))
         tracking_broadcast(engine); /* what has expired or was evicted */
     if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&

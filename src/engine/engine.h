@@ -40,6 +40,7 @@ struct executor_stats {
     _Atomic uint64_t output_limit_disconnections;
     _Atomic uint64_t reads; /* system calls */
     _Atomic uint64_t writes;
+    _Atomic uint64_t gibson_requests; /* well-formed frames, of unknown operators too */
     _Atomic uint64_t acl_denied_logins;
     _Atomic uint64_t acl_denied_commands;
     _Atomic uint64_t acl_denied_keys;

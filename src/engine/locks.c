@@ -54,16 +54,11 @@ bool locks_refuse(struct call *call)
     return false;
 }
 
-bool call_lock_time(struct call *call, size_t argument, int64_t *lock_ms)
+bool call_lock_time(struct call *call, size_t argument, int64_t *lock_s)
 {
-    int64_t seconds;
-    if (!call_integer(call, argument, &seconds))
+    if (!call_integer(call, argument, lock_s))
         return false;
-    if (seconds == ITEM_LOCKED_FOREVER) {
-        *lock_ms = ITEM_LOCKED_FOREVER;
-        return true;
-    }
-    if (seconds >= 1 && !__builtin_mul_overflow(seconds, 1000, lock_ms))
+    if (*lock_s >= 1 || *lock_s == ITEM_LOCKED_FOREVER)
         return true;
     reply_error(call, "ERR a key is locked for at least 1 second, or for -1: until it is unlocked");
     return false;

@@ -23,6 +23,6 @@ bool locks_admit(const struct call *call, const struct entry *entry);
 void reply_locked(struct call *call);
 
 /* A time to lock for: seconds, at least 1, or -1 for ever. On failure the error has been replied. */
-MUST_USE bool call_lock_time(struct call *call, size_t argument, int64_t *lock_ms);
+MUST_USE bool call_lock_time(struct call *call, size_t argument, int64_t *lock_s);
 
 #endif

@@ -342,12 +342,20 @@ bool room_make(struct call *call)
         bool adds = flags & CMD_DENYOOM;
         if (!make_bytes(call, adds) && (adds || is_refused_in_multi(call))) {
             room_leave(call->executor);
+            atomic_store_explicit(&engine->room.refused_ms, call->now_ms, memory_order_relaxed);
             return false;
         }
     }
     if (load(&engine->room.limit_keys) > 0 && !is_queued && (flags & CMD_WRITE))
         make_keys(call);
     return true;
+}
+
+bool room_is_short(struct larder *engine, int64_t now_ms, int64_t within_ms)
+{
+    size_t limit = load(&engine->room.limit_bytes);
+    int64_t refused_ms = atomic_load_explicit(&engine->room.refused_ms, memory_order_relaxed);
+    return limit > 0 && (used_bytes(engine) > limit || (refused_ms > 0 && now_ms - refused_ms <= within_ms));
 }
 
 void room_leave(struct executor *executor)

@@ -36,6 +36,7 @@ struct room {
     _Atomic int64_t clients_due_ns; /* when they are to be looked at again */
     _Atomic int64_t over_since_ns;  /* memory has been above the limit since then; 0: it is not */
     _Atomic int64_t over_ns;        /* and was so long before */
+    _Atomic int64_t refused_ms;     /* when a request was last refused, by the engine's clock */
 };
 
 /* What a thread holds for the request that it runs. Owned by the thread. */
@@ -63,6 +64,9 @@ void room_run(struct call *call, struct shard *only);
 
 /* A part of the upkeep, on any thread: for the shards [first, first + count). True when there is more to do at once. */
 bool room_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
+
+/* Has memory been short, above its limit or refused to a request, at this moment or within so many milliseconds? */
+bool room_is_short(struct larder *engine, int64_t now_ms, int64_t within_ms);
 
 /* For INFO: how long memory has been above the limit, now and altogether, in milliseconds. */
 int64_t room_exceeded_ms(struct room *room, int64_t *total_ms);

@@ -56,7 +56,7 @@ struct rank {
 /* What is kept of a key that was locked, or that a Gibson client wrote, beside its value. */
 struct item {
     int64_t time_ms;           /* since the epoch: of the lock; of Gibson's last SET, TTL or LOCK if that was later */
-    int64_t lock_ms;           /* how long it is locked from then on; 0: not, ITEM_LOCKED_FOREVER */
+    int64_t lock_s;            /* how long it is locked from then on; 0 or less: not, but for ITEM_LOCKED_FOREVER */
     uint64_t token : 62;       /* of the lock: who knows it may write */
     uint64_t is_number : 1;    /* Gibson's encoding NUMBER: the value is an integer that INC or DEC made */
     uint64_t has_zero_ttl : 1; /* Gibson tells a time to live of 0 from none; neither has a deadline */

@@ -4,9 +4,9 @@
 
 #include "keyspace/internal.h"
 
-enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms, uint64_t *token)
+enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token)
 {
-    assert(ks_is_locked(key->shard) && lock_ms != 0);
+    assert(ks_is_locked(key->shard) && lock_s != 0);
     if (ks_give_item(key) != KS_OK)
         return KS_NO_MEMORY;
     ks_unlock_item(key);
@@ -14,7 +14,7 @@ enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms,
     *token = ks_next_token(key->ks);
     struct item *item = entry_item(key->entry);
     item->time_ms = now_ms;
-    item->lock_ms = lock_ms;
+    item->lock_s = lock_s;
     item->token = *token & ITEM_TOKEN_MASK;
     return KS_OK;
 }
@@ -23,9 +23,9 @@ bool ks_unlock_item(struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
     struct item *item = entry_item(key->entry);
-    if (item == NULL || item->lock_ms == 0)
+    if (item == NULL || item->lock_s == 0)
         return false;
-    item->lock_ms = 0;
+    item->lock_s = 0;
     count_locked(key, (size_t)-1);
     return true;
 }
@@ -42,8 +42,8 @@ enum ks_status ks_set_item(struct ks_key *key, struct item item)
     if (ks_give_item(key) != KS_OK)
         return KS_NO_MEMORY;
     struct item *present = entry_item(key->entry);
-    if ((item.lock_ms != 0) != (present->lock_ms != 0))
-        count_locked(key, item.lock_ms != 0 ? 1 : (size_t)-1);
+    if ((item.lock_s != 0) != (present->lock_s != 0))
+        count_locked(key, item.lock_s != 0 ? 1 : (size_t)-1);
     *present = item;
     return KS_OK;
 }

@@ -10,8 +10,8 @@
 static inline bool ks_is_item_locked(const struct entry *entry, int64_t now_ms)
 {
     const struct item *item = entry_item(entry);
-    return item != NULL && item->lock_ms != 0 &&
-           (item->lock_ms == ITEM_LOCKED_FOREVER || now_ms - item->time_ms < item->lock_ms);
+    return item != NULL && item->lock_s != 0 &&
+           (item->lock_s == ITEM_LOCKED_FOREVER || (now_ms - item->time_ms) / 1000 < item->lock_s);
 }
 
 /* Any thread that holds the lock of a shard: may any item of that shard be locked? */
@@ -20,9 +20,9 @@ static inline bool ks_has_locks(const struct keyspace *ks)
     return atomic_load_explicit(&ks->locked_items, memory_order_relaxed) != 0;
 }
 
-/* Locked. Locks an existing key for so long from now on (at least 1 ms; ITEM_LOCKED_FOREVER), whatever its lock was,
+/* Locked. Locks an existing key for so long from now on (at least a second; ITEM_LOCKED_FOREVER), whatever its lock was,
    under a token that is greater than all before it, of all keys. */
-MUST_USE enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_ms, int64_t now_ms, uint64_t *token);
+MUST_USE enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token);
 /* A token that is greater than all before it. */
 static inline uint64_t ks_next_token(struct keyspace *ks)
 {

@@ -135,7 +135,7 @@ void count_locked(struct ks_key *key, size_t by)
 
 static bool has_lock(const struct entry *entry)
 {
-    return unlikely(entry->flags & ENTRY_HAS_ITEM) && entry_item(entry)->lock_ms != 0;
+    return unlikely(entry->flags & ENTRY_HAS_ITEM) && entry_item(entry)->lock_s != 0;
 }
 
 /* Counts an entry that comes into the database, or leaves it. */
@@ -385,7 +385,7 @@ static unsigned item_flag(const struct entry *old)
 static void inherit_item(struct entry *entry, const struct entry *old)
 {
     if (unlikely(entry->flags & ENTRY_HAS_ITEM))
-        *entry_item(entry) = item_flag(old) != 0 ? *entry_item(old) : (struct item){.lock_ms = 0};
+        *entry_item(entry) = item_flag(old) != 0 ? *entry_item(old) : (struct item){.lock_s = 0};
 }
 
 /* The entry's value was replaced (`is_changed` false) or changed, as who keeps its deadline is taken to do. */
@@ -396,7 +396,7 @@ static void note_write(struct entry *entry, bool is_changed, int64_t now_ms)
         return;
     item->is_number &= is_changed && entry->encoding == STRING_INT;
     item->has_zero_ttl &= is_changed;
-    if (!is_changed && item->lock_ms == 0)
+    if (!is_changed && item->lock_s == 0)
         item->time_ms = now_ms;
 }
 

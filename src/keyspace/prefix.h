@@ -14,16 +14,20 @@ void ks_want_prefixes(struct keyspace *ks, bool is_wanted);
 
 /* The keyspace's version changes with every change of mind, and its lowest bit says what is wanted; a shard takes the
    version over when it has done what that asks for. */
+static inline unsigned ks_prefix_version(const struct keyspace *ks)
+{
+    return atomic_load_explicit(&ks->prefix_version, memory_order_relaxed);
+}
+
 static inline bool ks_wants_prefixes(const struct keyspace *ks)
 {
-    return atomic_load_explicit(&ks->prefix_version, memory_order_relaxed) & 1;
+    return ks_prefix_version(ks) & 1;
 }
 
 /* Any thread: is there nothing left to do for ks_build_prefixes in this shard? */
 static inline bool ks_has_settled_prefixes(const struct keyspace *ks, const struct shard *shard)
 {
-    return atomic_load_explicit(&shard->prefix_version, memory_order_relaxed) ==
-           atomic_load_explicit(&ks->prefix_version, memory_order_relaxed);
+    return atomic_load_explicit(&shard->prefix_version, memory_order_relaxed) == ks_prefix_version(ks);
 }
 
 /* Locked. A step of building, or dropping, the indexes of a shard: handles about `budget` keys, without memory none.

@@ -241,7 +241,7 @@ static void check_entry(void *context, void *item)
     struct check *check = context;
     struct entry *entry = item;
     check->keys++;
-    check->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_ms != 0;
+    check->locked_items += entry_item(entry) != NULL && entry_item(entry)->lock_s != 0;
     check->entry_bytes += entry_bytes(entry);
     sizes_count(&check->sizes, entry, 1);
     if (entry->flags & ENTRY_HAS_DEADLINE) {

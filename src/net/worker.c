@@ -4,6 +4,7 @@
 #include "net/worker.h"
 
 #include "base/mem.h"
+#include "keyspace/prefix.h"
 #include "net/net.h"
 
 #include <errno.h>
@@ -559,6 +560,14 @@ static void patrol(struct worker *worker)
     }
 }
 
+/* Is there work that must go on even while the engine's clock stands still? */
+static bool has_work_left(const struct worker *worker)
+{
+    struct larder *engine = worker->engine;
+    return worker->has_more_upkeep || worker->prefix_version != ks_prefix_version(&engine->keyspace) ||
+           atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed) > 0;
+}
+
 static void do_upkeep(struct worker *worker)
 {
     struct larder *engine = worker->engine;
@@ -566,9 +575,9 @@ static void do_upkeep(struct worker *worker)
     int64_t since_ms = now_ms - worker->last_upkeep_ms;
     if (worker->number == 0)
         net_upkeep(worker->net);
-    bool has_garbage = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed) > 0;
-    if (worker->has_more_upkeep || has_garbage || since_ms >= UPKEEP_INTERVAL_MS || since_ms < 0) {
+    if (has_work_left(worker) || since_ms >= UPKEEP_INTERVAL_MS || since_ms < 0) {
         worker->last_upkeep_ms = now_ms;
+        worker->prefix_version = ks_prefix_version(&engine->keyspace);
         worker->has_more_upkeep =
             engine_upkeep(engine, worker->first_shard, worker->shard_count, now_ms, UPKEEP_BUDGET);
     }

@@ -60,6 +60,7 @@ struct worker {
     int64_t last_upkeep_ms;
     int64_t last_patrol_ms;
     bool has_more_upkeep;
+    unsigned prefix_version; /* of the prefix index, that upkeep has heard of; see keyspace/prefix.h */
 };
 
 /* Prepares a worker; false when there is no memory or the system refuses. */

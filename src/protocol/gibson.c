@@ -6,7 +6,7 @@
 /* ---- Requests ---- */
 
 /* What a payload consists of, in order. */
-enum part { PART_END, PART_TOKEN, PART_REST, PART_OPTIONAL_TOKEN };
+enum part { PART_END, PART_TOKEN, PART_REST, PART_OPTIONAL /* as REST */ };
 
 struct operation {
     uint16_t opcode;
@@ -16,25 +16,25 @@ struct operation {
 
 static const struct operation operations[] = {
     {1, "set", {PART_TOKEN, PART_TOKEN, PART_REST}},
-    {2, "ttl", {PART_TOKEN, PART_TOKEN}},
+    {2, "ttl", {PART_TOKEN, PART_REST}},
     {3, "get", {PART_TOKEN}},
     {4, "del", {PART_TOKEN}},
     {5, "inc", {PART_TOKEN}},
     {6, "dec", {PART_TOKEN}},
-    {7, "lock", {PART_TOKEN, PART_TOKEN}},
+    {7, "lock", {PART_TOKEN, PART_REST}},
     {8, "unlock", {PART_TOKEN}},
     {9, "mset", {PART_TOKEN, PART_REST}},
-    {10, "mttl", {PART_TOKEN, PART_TOKEN}},
-    {11, "mget", {PART_TOKEN, PART_OPTIONAL_TOKEN}},
+    {10, "mttl", {PART_TOKEN, PART_REST}},
+    {11, "mget", {PART_TOKEN, PART_OPTIONAL}},
     {12, "mdel", {PART_TOKEN}},
     {13, "minc", {PART_TOKEN}},
     {14, "mdec", {PART_TOKEN}},
-    {15, "mlock", {PART_TOKEN, PART_TOKEN}},
+    {15, "mlock", {PART_TOKEN, PART_REST}},
     {16, "munlock", {PART_TOKEN}},
     {17, "count", {PART_TOKEN}},
     {18, "stats", {PART_END}},
     {19, "ping", {PART_END}},
-    {20, "meta", {PART_TOKEN, PART_TOKEN}},
+    {20, "meta", {PART_TOKEN, PART_REST}},
     {21, "keys", {PART_TOKEN}},
     {255, "end", {PART_END}},
 };
@@ -92,10 +92,10 @@ static bool add_parts(const struct operation *operation, bytes payload, struct r
                       const struct gibson_limits *limits)
 {
     for (size_t i = 0; i < COUNT_OF(operation->parts) && operation->parts[i] != PART_END; i++) {
-        bool is_optional = operation->parts[i] == PART_OPTIONAL_TOKEN;
+        bool is_optional = operation->parts[i] == PART_OPTIONAL;
         bool has_space = i > 0 && payload.at > args->items[args->count - 1].at + args->items[args->count - 1].len;
         bytes part = payload;
-        if (operation->parts[i] != PART_REST)
+        if (operation->parts[i] == PART_TOKEN)
             part = take_token(&payload, limits->max_key);
         else if (part.len > limits->max_value)
             part.len = limits->max_value;

@@ -23,8 +23,8 @@ struct gibson_limits {
 
 /* Parses the frame that begins at input[0]; `len` bytes are there. RESP_REQUEST: the words were added to `args`, slices
    of the input, and *frame_len bytes belong to it; too few words if its payload lacks some (the handler answers that).
-   RESP_MORE: it is not all there. RESP_BROKEN: not a frame, or an unknown opcode: the connection is to
-   be closed without an answer. */
+   RESP_MORE: it is not all there. RESP_BROKEN: not a frame, or (*frame_len is not 0) one of an unknown operator: the
+   connection is to be closed without an answer. */
 enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *args, const struct gibson_limits *limits,
                               size_t *frame_len);
 

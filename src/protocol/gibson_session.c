@@ -18,9 +18,12 @@ enum resp_status gibson_parse_for(const struct session *session, struct resp_sta
 {
     struct gibson_limits limits = limits_of(session->engine->config);
     enum resp_status status = gibson_parse(input, len, args, &limits, &state->position);
+    bool has_form = status == RESP_REQUEST || (status == RESP_BROKEN && state->position > 0);
+    if (has_form)
+        stat_add(&session->executor->stats.gibson_requests, 1);
     if (likely(status != RESP_BROKEN))
         return status;
-    snprintf(error, RESP_ERROR_SIZE, "request of an invalid size, or with an unknown opcode");
+    snprintf(error, RESP_ERROR_SIZE, has_form ? "unknown operator" : "impossible size of a request");
     log_printf(&session->engine->log, LOG_WARNING_LEVEL, "Closing Gibson client id=%llu addr=%s: %s",
                (unsigned long long)session->id, session->address, error);
     return status;

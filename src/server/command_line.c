@@ -5,7 +5,7 @@
 
 #include <strings.h>
 
-const char command_line_help[] = "Usage: larder-server [/path/to/redis.conf] [options] [-]\n"
+static const char usage[] = "Usage: larder-server [/path/to/redis.conf] [options] [-]\n"
                                  "       larder-server - (read config from stdin)\n"
                                  "       larder-server -v or --version\n"
                                  "       larder-server -h or --help\n"
@@ -83,7 +83,7 @@ static int add_option(char *const *words, int count, struct text *options)
 
 void command_line_parse(int argc, char *const *argv, struct command_line *out)
 {
-    *out = (struct command_line){0};
+    *out = (struct command_line){.help = usage};
     if (argc < 2)
         return;
     out->action = first_word_action(argv[1], out);
@@ -116,6 +116,8 @@ void command_line_parse(int argc, char *const *argv, struct command_line *out)
 void command_line_free(struct command_line *line)
 {
     text_free(&line->options);
+    text_free(&line->message);
+    text_free(&line->warning);
 }
 
 bool command_line_load(const struct command_line *line, struct config *config, const char *product,

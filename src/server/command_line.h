@@ -17,7 +17,7 @@
 enum command_line_action {
     COMMAND_LINE_RUN,     /* read the configuration and start */
     COMMAND_LINE_VERSION, /* print the version and end */
-    COMMAND_LINE_HELP,    /* print command_line_help and end */
+    COMMAND_LINE_HELP,    /* print `help` and end */
     COMMAND_LINE_REFUSE,  /* print `refusal` and end with an error */
 };
 
@@ -26,10 +26,11 @@ struct command_line {
     const char *file;          /* a word of argv; NULL: no file */
     bool reads_standard_input; /* after the file */
     struct text options;       /* one line for each option */
-    const char *refusal;       /* REFUSE: why; lives as long as the program */
+    const char *refusal;       /* REFUSE: why */
+    const char *help;          /* HELP */
+    struct text message;       /* where these two are, if they are no constants */
+    struct text warning;       /* to be printed before anything else, if it is not empty */
 };
-
-extern const char command_line_help[];
 
 /* Reads the words; argv[0] is the program. `out` needs command_line_free whatever came out. */
 void command_line_parse(int argc, char *const *argv, struct command_line *out);

@@ -9,6 +9,7 @@
 #include "net/net.h"
 #include "server/command_line.h"
 #include "server/crash.h"
+#include "server/gibson_line.h"
 #include "server/log_file.h"
 #include "server/process.h"
 
@@ -349,7 +350,12 @@ static int configure_and_run(const struct command_line *line)
 int main(int argc, char **argv)
 {
     struct command_line line;
-    command_line_parse(argc, argv, &line);
+    if (gibson_line_is_meant(argc, argv))
+        gibson_line_parse(argc, argv, &line);
+    else
+        command_line_parse(argc, argv, &line);
+    if (line.warning.len > 0)
+        fputs(line.warning.at, stderr);
     int status = 0;
     switch (line.action) {
     case COMMAND_LINE_VERSION:
@@ -357,7 +363,7 @@ int main(int argc, char **argv)
                mem_allocator_name(), LARDER_TLS, (int)(sizeof(void *) * CHAR_BIT));
         break;
     case COMMAND_LINE_HELP:
-        fputs(command_line_help, stdout);
+        fputs(line.help, stdout);
         break;
     case COMMAND_LINE_REFUSE:
         fprintf(stderr, "%s\n", line.refusal);

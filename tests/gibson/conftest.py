@@ -1,19 +1,21 @@
-"""Whom the tests ask: the model, or the program that GIBSON_SERVER names."""
+"""Whom the tests ask: the model and Larder's engine, or the program that GIBSON_SERVER names."""
 
 import os
 
 import pytest
 
-from .peer import ModelPeer, Program, ProgramPeer
+from .peer import EnginePeer, ModelPeer, Program, ProgramPeer
+
+PEERS = {"program": ProgramPeer} if "GIBSON_SERVER" in os.environ else {"model": ModelPeer, "larder": EnginePeer}
 
 
-@pytest.fixture
-def make_peer():
+@pytest.fixture(params=PEERS)
+def make_peer(request):
     """make_peer(max_key_size=8) -> a peer whose server has these settings."""
     peers = []
 
     def make(**settings):
-        peers.append(ProgramPeer(**settings) if "GIBSON_SERVER" in os.environ else ModelPeer(**settings))
+        peers.append(PEERS[request.param](**settings))
         return peers[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""Somebody to ask: the model in this process, or a server program over a socket. Replies are compared byte by byte
+"""Somebody to ask: the model in this process, an engine in this process, or a server program over a socket. Replies are compared byte by byte
 with ones that are put together here, not by the reference's own encoder."""
 
 import os
@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from support.embedded import Engine
 
 from .reference import Model, Settings
 
@@ -84,6 +86,9 @@ def request(opcode, payload=b""):
 class ModelPeer:
     """The model; its clock stands still but for `pass_seconds`."""
 
+    keeps_expired = True  # an item past its ttl is there until somebody asks for it, or the sweep comes by
+    is_refused_unread = True  # without memory, SET and MSET are refused whatever their payload
+
     def __init__(self, **settings):
         self.model = Model(Settings(**settings), now=START_TIME)
         self.model.connected()
@@ -99,6 +104,82 @@ class ModelPeer:
 
     def close(self):
         pass
+
+
+class Asking:
+    """Requests over sockets that connect() gives: one after the other, until the server closes it."""
+
+    connected = None
+    keeps_expired = True
+    is_refused_unread = True
+
+    def ask(self, opcode, payload=b""):
+        if self.connected is None:
+            self.connected = self.connect()
+        self.connected.sendall(request(opcode, payload))
+        reply = read_reply(self.connected)
+        if reply == CLOSED or opcode == END:
+            self.disconnect()
+        return reply
+
+    def disconnect(self):
+        if self.connected is not None:
+            self.connected.close()
+            self.connected = None
+
+
+class EnginePeer(Asking):
+    """Larder inside this process, serving Gibson on a Unix socket; its clock stands still but for `pass_seconds`."""
+
+    keeps_expired = False  # it is gone at its time, for everybody
+    is_refused_unread = False
+
+    PARAMETERS = {
+        "max_memory": "maxmemory",
+        "max_item_ttl": "gibson-max-item-ttl",
+        "max_request_size": "gibson-max-request-size",
+        "max_key_size": "gibson-max-key-size",
+        "max_value_size": "gibson-max-value-size",
+        "max_response_size": "gibson-max-response-size",
+        "gc_ratio": "gibson-gc-ratio",
+        "compression": "gibson-compression",
+        "max_mem_cron": "gibson-max-mem-cron",
+    }
+
+    def __init__(self, **settings):
+        self.folder = Path(tempfile.mkdtemp(prefix="gibson-"))
+        self.path = str(self.folder / "socket")
+        given = vars(Settings(**settings))
+        lines = [f"{self.PARAMETERS[name]} {of}" for name, of in given.items() if name in self.PARAMETERS]
+        self.engine = Engine("\n".join([f"gibson-unixsocket {self.path}", "save ''", *lines]), threads=2)
+        self.engine.serve()
+        self.engine.freeze()
+        self.engine.set_time(START_TIME)
+
+    def connect(self):
+        return connect_to(self.path)
+
+    def pass_seconds(self, seconds):
+        self.engine.advance(seconds)
+
+    def now(self):
+        return int(self.engine.now())
+
+    def close(self):
+        self.disconnect()
+        self.engine.close()
+        shutil.rmtree(self.folder)
+
+
+def connect_to(path):
+    connected = socket.socket(socket.AF_UNIX)
+    connected.settimeout(WAIT_S)
+    try:
+        connected.connect(path)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
 
 
 class Program:
@@ -137,14 +218,7 @@ class Program:
     def connect(self):
         if self.port:
             return socket.create_connection(("127.0.0.1", self.port), WAIT_S)
-        connected = socket.socket(socket.AF_UNIX)
-        connected.settimeout(WAIT_S)
-        try:
-            connected.connect(self.path)
-        except BaseException:
-            connected.close()
-            raise
-        return connected
+        return connect_to(self.path)
 
     def stop(self, how=signal.SIGTERM):
         """Its exit status."""
@@ -182,23 +256,15 @@ def read_reply(connected):
     return header + read_exactly(connected, size)
 
 
-class ProgramPeer:
+class ProgramPeer(Asking):
     """A connection to a program; a new one after each that ends."""
 
     def __init__(self, **settings):
         self.program = Program(**settings)
-        self.connected = None
         self.ahead = 0
 
-    def ask(self, opcode, payload=b""):
-        if self.connected is None:
-            self.connected = self.program.connect()
-        self.connected.sendall(request(opcode, payload))
-        reply = read_reply(self.connected)
-        if reply == CLOSED or opcode == END:
-            self.connected.close()
-            self.connected = None
-        return reply
+    def connect(self):
+        return self.program.connect()
 
     def now(self):
         return dict(parse_listing(self.ask(STATS)))[b"server_time"]
@@ -214,6 +280,5 @@ class ProgramPeer:
             time.sleep(POLL_S)
 
     def close(self):
-        if self.connected is not None:
-            self.connected.close()
+        self.disconnect()
         self.program.close()
