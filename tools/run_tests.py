@@ -215,8 +215,12 @@ def install_gibson(tally, prefix, folder, library):
 
 
 def python_stage(tally):
-    """The tests that the Python packages bring along, against the reference server: on CPython, and on PyPy if present."""
-    environment = os.environ | {"PATH": f"{ROOT / 'tests/gibson/bin'}{os.pathsep}{os.environ['PATH']}"}
+    """The tests that the Python packages bring along, against the release build: on CPython, and on PyPy if present."""
+    programs = RESULTS / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    (programs / "gibson").unlink(missing_ok=True)
+    (programs / "gibson").symlink_to(BUILD / "release/larder-server")
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     for python in (sys.executable, shutil.which("pypy3")):
         if python is None:
             print("== pygibson on PyPy: skipped, there is no pypy3")

@@ -32,7 +32,7 @@ enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *a
    broken frame is logged. */
 struct session;
 enum resp_status gibson_parse_for(const struct session *session, struct resp_state *state, const char *input,
-                                  size_t len, struct resp_args *args, char error[RESP_ERROR_SIZE]);
+                                  size_t len, struct resp_args *args);
 /* After RESP_MORE: the least total length of input with which parsing can go on. */
 size_t gibson_needed(const char *input, size_t len);
 

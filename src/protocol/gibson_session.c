@@ -13,18 +13,28 @@ static struct gibson_limits limits_of(const struct config *config)
     };
 }
 
+enum { DUMP_BYTES = 255 }; /* of a frame in the log */
+
+static void log_broken(const struct session *session, const char *reason, bytes frame)
+{
+    char dump[3 * DUMP_BYTES + 1] = "";
+    size_t count = frame.len < DUMP_BYTES ? frame.len : DUMP_BYTES;
+    for (size_t i = 0; i < count; i++)
+        snprintf(dump + 3 * i, 4, " %02x", (unsigned char)frame.at[i]);
+    log_printf(&session->engine->log, LOG_WARNING_LEVEL, "Closing Gibson client id=%llu addr=%s: %s:%s",
+               (unsigned long long)session->id, session->address, reason, dump);
+}
+
 enum resp_status gibson_parse_for(const struct session *session, struct resp_state *state, const char *input,
-                                  size_t len, struct resp_args *args, char error[RESP_ERROR_SIZE])
+                                  size_t len, struct resp_args *args)
 {
     struct gibson_limits limits = limits_of(session->engine->config);
     enum resp_status status = gibson_parse(input, len, args, &limits, &state->position);
-    bool has_form = status == RESP_REQUEST || (status == RESP_BROKEN && state->position > 0);
+    bool has_form = state->position > 0;
     if (has_form)
         stat_add(&session->executor->stats.gibson_requests, 1);
-    if (likely(status != RESP_BROKEN))
-        return status;
-    snprintf(error, RESP_ERROR_SIZE, has_form ? "unknown operator" : "impossible size of a request");
-    log_printf(&session->engine->log, LOG_WARNING_LEVEL, "Closing Gibson client id=%llu addr=%s: %s",
-               (unsigned long long)session->id, session->address, error);
+    if (unlikely(status == RESP_BROKEN))
+        log_broken(session, has_form ? "unknown operator" : "impossible size",
+                   (bytes){input, has_form ? state->position : GIBSON_SIZE_BYTES});
     return status;
 }

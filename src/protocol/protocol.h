@@ -17,8 +17,10 @@ static inline enum resp_status protocol_parse(const struct session *session, str
                                               size_t len, struct resp_args *args, const struct resp_limits *limits,
                                               char error[RESP_ERROR_SIZE])
 {
-    if (unlikely(session_speaks_gibson(session)))
-        return gibson_parse_for(session, state, input, len, args, error);
+    if (unlikely(session_speaks_gibson(session))) {
+        error[0] = '\0'; /* it has been logged, and is not answered */
+        return gibson_parse_for(session, state, input, len, args);
+    }
     return resp_parse(state, input, len, args, limits, error);
 }
 

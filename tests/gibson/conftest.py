@@ -1,12 +1,10 @@
-"""Whom the tests ask: the model and Larder's engine, or the program that GIBSON_SERVER names."""
-
-import os
+"""Whom the tests ask: the model and Larder's engine, or the program."""
 
 import pytest
 
-from .peer import EnginePeer, ModelPeer, Program, ProgramPeer
+from .peer import EnginePeer, ModelPeer, Program
 
-PEERS = {"program": ProgramPeer} if "GIBSON_SERVER" in os.environ else {"model": ModelPeer, "larder": EnginePeer}
+PEERS = {"model": ModelPeer, "larder": EnginePeer}
 
 
 @pytest.fixture(params=PEERS)
@@ -35,7 +33,7 @@ def ask(peer):
 
 @pytest.fixture
 def start_program():
-    """start_program(max_clients=2) -> a running server program, by default the reference."""
+    """start_program(max_clients=2) -> a running server program."""
     programs = []
 
     def start(**settings):

@@ -1,23 +1,21 @@
-"""Somebody to ask: the model in this process, an engine in this process, or a server program over a socket. Replies are compared byte by byte
+"""Somebody to ask: the model in this process, an engine in this process, or the server program over a socket. Replies are compared byte by byte
 with ones that are put together here, not by the reference's own encoder."""
 
-import os
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from support.embedded import Engine
+from support.server import larder_binary
+from support.waiting import SLOWDOWN, wait_until
 
-from .reference import Model, Settings
+from .model import Model, Settings
 
-REFERENCE = Path(__file__).resolve().parent / "bin/gibson"
-WAIT_S = 10
-POLL_S = 0.01
+WAIT_S = 10 * SLOWDOWN
 START_TIME = 1_700_000_000  # of the model's clock
 
 SET, TTL, GET, DEL, INC, DEC, LOCK, UNLOCK = range(1, 9)
@@ -182,9 +180,15 @@ def connect_to(path):
     return connected
 
 
+def gibson_in(folder):
+    """The server under test as a program called gibson in this folder."""
+    (folder / "gibson").symlink_to(larder_binary())
+    return str(folder / "gibson")
+
+
 class Program:
-    """A server program with a configuration file and a Unix socket of its own; or on a port of the loopback
-    interface."""
+    """The server under test, by the name of `gibson`, with a configuration file and a Unix socket of its own; or on a
+    port of the loopback interface."""
 
     def __init__(self, flags=(), config="", port=None, **settings):
         self.folder = Path(tempfile.mkdtemp(prefix="gibson-"))
@@ -195,25 +199,25 @@ class Program:
         lines = "".join(f"{name} {of}\n" for name, of in settings.items())
         self.config.write_text(f"{place}pidfile {self.folder}/pid\n{lines}{config}")
         self.log = self.folder / "log"
+        self.executable = gibson_in(self.folder)
+        self.start(flags)
+
+    def start(self, flags=()):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [os.environ.get("GIBSON_SERVER", str(REFERENCE)), "-c", str(self.config), *flags],
-                env={**os.environ, "GIBSON_CLOCK": str(self.folder / "clock")},
-                stdout=log,
-                stderr=log,
-            )
+            words = [self.executable, "-c", str(self.config), *flags]
+            self.process = subprocess.Popen(words, stdout=log, stderr=log)
         self.await_start()
 
     def await_start(self):
-        deadline = time.monotonic() + WAIT_S
-        while True:
+        def answers():
             try:
-                self.connect().close()
-                return
+                with self.connect() as connected:
+                    connected.sendall(request(PING))
+                    return read_reply(connected) == OK
             except OSError:
                 assert self.process.poll() is None, self.log.read_text()
-                assert time.monotonic() < deadline, "the server does not start"
-                time.sleep(POLL_S)
+
+        wait_until(answers, what="the server to start")
 
     def connect(self):
         if self.port:
@@ -254,31 +258,3 @@ def read_reply(connected):
         return CLOSED
     (size,) = struct.unpack_from("<I", header, 3)
     return header + read_exactly(connected, size)
-
-
-class ProgramPeer(Asking):
-    """A connection to a program; a new one after each that ends."""
-
-    def __init__(self, **settings):
-        self.program = Program(**settings)
-        self.ahead = 0
-
-    def connect(self):
-        return self.program.connect()
-
-    def now(self):
-        return dict(parse_listing(self.ask(STATS)))[b"server_time"]
-
-    def pass_seconds(self, seconds):
-        """The clock runs ahead if the program knows GIBSON_CLOCK; else we wait."""
-        wanted = self.now() + seconds
-        self.ahead += seconds
-        clock = self.program.folder / "clock"
-        clock.with_suffix(".new").write_text(str(self.ahead))
-        clock.with_suffix(".new").rename(clock)
-        while self.now() < wanted:
-            time.sleep(POLL_S)
-
-    def close(self):
-        self.disconnect()
-        self.program.close()

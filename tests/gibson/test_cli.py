@@ -1,4 +1,4 @@
-"""gibson-cli, and through it libgibsonclient, against the reference server of the Gibson protocol."""
+"""gibson-cli, and through it libgibsonclient, against the server under test."""
 
 import os
 import pty
@@ -13,7 +13,7 @@ import pytest
 from support.server import SANITIZED, free_port, larder_binary
 from support.waiting import wait_until
 
-from .peer import Program
+from .peer import MEM, SET, Program, read_reply, request
 
 WAIT_S = 100 if SANITIZED else 20
 LOCAL_MODES = 3  # of what tcgetattr returns
@@ -115,9 +115,14 @@ def test_stats_lists_27_entries(cli, server):
 
 
 def test_being_out_of_memory_is_told(cli):
-    program = Program(max_memory="1m")
+    program = Program(max_memory="64k")
     try:
-        assert type_lines(program, ["set 0 k v"], cli) == ["<REPL_ERR_MEM>"]
+        with program.connect() as connected:
+            for number in range(1000):
+                connected.sendall(request(SET, b"0 k%d " % number + b"v" * 200))
+                if read_reply(connected) == MEM:
+                    break
+        assert type_lines(program, ["set 0 key " + "v" * 240], cli) == ["<REPL_ERR_MEM>"]
     finally:
         program.close()
 

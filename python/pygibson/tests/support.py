@@ -1,6 +1,5 @@
 """Servers for the tests: the real one, a `gibson` from PATH, and scripted ones that send whatever a test wants."""
 
-import os
 import shutil
 import signal
 import socket
@@ -16,7 +15,6 @@ from pygibson import Client, PyGibsonError
 
 POLL_S = 0.01
 SLOW_POLL_S = 0.1
-CLOCK_S = 0.5  # for a clock that can run ahead to do so
 START_S = 10
 TIMEOUT_MS = 5000
 
@@ -57,8 +55,6 @@ class Gibson:
 
     def __init__(self, unix=False, port=None):
         self.folder = Path(tempfile.mkdtemp(prefix="gibson-"))
-        self.clock_path = self.folder / "clock"
-        self.ahead = 0
         self.port = None if unix else port or free_port()
         self.unix_socket = str(self.folder / "socket") if unix else None
         self.process = None
@@ -72,10 +68,9 @@ class Gibson:
         (self.folder / "gibson.conf").write_text(text)
 
     def start(self):
-        environment = {**os.environ, "GIBSON_CLOCK": str(self.clock_path)}
         self.log = open(self.folder / "log", "ab")
         command = [shutil.which("gibson"), "-c", str(self.folder / "gibson.conf")]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
         wait_for(self._answers, "the server to start")
 
     def _answers(self):
@@ -107,16 +102,11 @@ class Gibson:
             raise AssertionError(f"gibson ended with status {status} at SIGTERM")
 
     def pass_seconds(self, seconds):
-        """Lets the server's clock run ahead; if it has no such clock, waits."""
+        """Waits: nobody sets the clock of a server program, and the original's tests are of whole seconds, too."""
         with self.client() as client:
             wanted = client.stats()["server_time"] + seconds
-            self.ahead += seconds
-            partial = self.clock_path.with_suffix(".new")
-            partial.write_text(str(self.ahead))
-            partial.replace(self.clock_path)
-            deadline = time.monotonic() + CLOCK_S
             while client.stats()["server_time"] < wanted:
-                time.sleep(POLL_S if time.monotonic() < deadline else SLOW_POLL_S)
+                time.sleep(SLOW_POLL_S)
 
 
 @unittest.skipUnless(shutil.which("gibson"), "there is no executable `gibson` on PATH")

@@ -1,9 +1,7 @@
-"""A Gibson server to test with: the protocol's rules written down as plainly as Python allows, and a program around
-them.
+"""A Gibson server to compare with: the protocol's rules written down as plainly as Python allows.
 
 `Model` is the rules without sockets or time of their own: bytes of a request in, bytes of a reply out, at the time
-that it is told. It keeps everything in a dictionary and sorts whenever order matters. The program (`python -m
-reference`, or `bin/gibson`) serves a model; it reads the configuration files and options of the original server.
+that it is told. It keeps everything in a dictionary and sorts whenever order matters.
 
 Where the original has a defect, the model has the intended behaviour; where it has a habit that clients can see, it
 keeps the habit, and the comment says so.
