@@ -117,15 +117,17 @@ LARDER_API const char *larder_command_resp(larder_session *session, size_t argc,
 
 /* ---- Messages ----
 
-   A session may SUBSCRIBE as a client may, and then goes on running commands. Its messages wait until they are asked
-   for here and are never mixed with replies. A command that answers several times, once for each channel that it names,
-   is answered with the last: SUBSCRIBE a b with {"subscribe", "b", 2}. Messages that came before UNSUBSCRIBE can still
-   be asked for after it. */
+   A session may SUBSCRIBE, or turn CLIENT TRACKING on, as a client may, and then goes on running commands. What it is
+   told waits until it is asked for here and is never mixed with replies. A command that answers several times, once for
+   each channel that it names, is answered with the last: SUBSCRIBE a b with {"subscribe", "b", 2}. Messages that came
+   before UNSUBSCRIBE can still be asked for after it. */
 
-/* The oldest message, or invalidation of cached keys, that waits: a LARDER_PUSH, as {"message", channel, payload}
-   (LARDER_ARRAY after HELLO 2). NULL when none waits; one for which memory has run out is lost. A session that leaves
-   more unread than `client-output-buffer-limit pubsub` allows (32 MB) loses what waits and all its subscriptions, and
-   is told so once by a LARDER_ERROR that begins with LOST. Free it with larder_reply_free. */
+/* The oldest message or invalidation of cached keys that waits: a LARDER_PUSH (LARDER_ARRAY after HELLO 2), as
+   {"message", channel, payload} or {"invalidate", keys}. NULL when none waits, or memory has run out. Whatever did not
+   reach the session is told once, by a LARDER_ERROR that begins with LOST: what waited is dropped, and all its
+   subscriptions and its tracking have ended. That is so when memory has run out, and when more is left unread than
+   allowed: with subscriptions `client-output-buffer-limit pubsub` (32 MB), else that of normal clients, and in any case
+   1 GiB. Free it with larder_reply_free. */
 LARDER_API larder_reply *larder_session_push(larder_session *session);
 /* Has `wake` called whenever something begins to wait, at once if something waits already; NULL: no more. It is called
    on the thread that publishes, while that holds locks, so it must do no more than wake somebody who then asks: it must

@@ -163,8 +163,8 @@ void larder_session_on_push(larder_session *self, void (*wake)(void *context), v
         wake(context);
 }
 
-/* The program let too much pile up: where a client would be disconnected, a session loses its subscriptions, and
-   tracking is off. */
+/* The program let too much pile up, or there was no memory for what it was to be told: where a client would be
+   disconnected, a session loses its subscriptions, and tracking is off. */
 static void give_up_listening(struct session *session)
 {
     pubsub_unsubscribe_all(session);
@@ -182,11 +182,15 @@ larder_reply *larder_session_push(larder_session *self)
     out_rewind(&session->out);
     if (atomic_load_explicit(&session->must_close, memory_order_relaxed)) {
         give_up_listening(session);
-        session->encoders[3]->error(&session->out, BYTES("LOST messages were left unread for too long: all "
-                                                         "subscriptions have ended"));
+        session->encoders[3]->error(&session->out,
+                                    BYTES("LOST messages, as too many were left unread or memory ran out: all "
+                                          "subscriptions have ended, and tracking is off"));
     } else if (!inbox_put_one(session)) {
         return NULL;
     }
     bytes resp = session->out.failed ? (bytes){NULL, 0} : out_flatten(&session->out, &self->flat, &self->flat_capacity);
-    return resp.at != NULL ? tree_build(resp) : NULL;
+    larder_reply *reply = resp.at != NULL ? tree_build(resp) : NULL;
+    if (reply == NULL)
+        inbox_condemn(session); /* what was taken is lost: the next call says so */
+    return reply;
 }

@@ -539,8 +539,6 @@ static enum verdict place(struct call *call)
    it. room_leave follows when that has happened. */
 static enum verdict judge(struct call *call, bool is_acceptable)
 {
-    if (session_modes(call->session) & MODES_LISTENING)
-        inbox_settle(call->session);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
         return VERDICT_SETTLED;
@@ -562,6 +560,13 @@ static void follow_client_reply(struct session *session)
         session_set_client_reply(session, CLIENT_REPLY_ON);
 }
 
+/* What was delivered to a session before its request stands before the reply, be that an error. */
+static void receive(struct session *session)
+{
+    if (session_modes(session) & MODES_LISTENING)
+        inbox_settle(session);
+}
+
 /* What a session that is not a plain one needs behind a reply: what was delivered to it meanwhile stands there. */
 static void conclude(const struct call *call)
 {
@@ -573,8 +578,7 @@ static void conclude(const struct call *call)
         tracking_conclude(call);
     if (modes & MODE_SUBSCRIBED)
         acl_conclude(session);
-    if (modes & MODES_LISTENING)
-        inbox_settle(session);
+    receive(session);
     if (modes & MODE_LEAVES)
         session->modes &= ~(unsigned)MODE_LEAVES;
 }
@@ -597,6 +601,8 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.failed = false;
     call.is_running = false;
     unsigned state = session_modes(session) | atomic_load_explicit(&session->engine->gates, memory_order_relaxed);
+    if (unlikely(state != 0))
+        receive(session);
     bool is_acceptable = likely(resolve(&call)) && likely(is_permitted(&call));
     bool is_plain = likely(state == 0) && likely(is_acceptable) && likely(!(call.command->flags & CMD_BY_PREFIX));
     enum verdict verdict = likely(is_plain) ? VERDICT_RUN : judge(&call, is_acceptable);

@@ -1,8 +1,10 @@
 /* TLS through OpenSSL; see tls.h.
 
-   OpenSSL reaches the socket through functions of ours: they never raise a signal, and they note when the socket has
-   run dry, which tells a record that has come in part from one that only waits to be decrypted. A read takes in as much
-   as the socket has, header and record at once.
+   OpenSSL reaches the socket through functions of ours. They never raise a signal. They note when the socket has run
+   dry, which tells a record that has come in part from one that only waits to be decrypted. And they keep what the
+   socket does not take of a record, while OpenSSL believes it sent: it breaks the connection of a peer that changes its
+   keys while a record of its own is unfinished (3.0.19: "bad length"), and if we did not read meanwhile, both sides
+   could wait for each other. A read takes in as much as the socket has, header and record at once.
 
    OpenSSL keeps a queue of errors per thread. It is empty between the calls of this file, so that what is found in it
    belongs to the call that failed. */
@@ -22,6 +24,7 @@
 enum {
     HANDSHAKE_STEPS_MAX = 32, /* messages handled without the socket having been looked at */
     READ_STEPS_MAX = 64,      /* records of one read */
+    REST_MAX = 64 * 1024,     /* bytes kept for the socket: a record, and answers to new keys of the peer's */
 };
 
 struct tls_context {
@@ -38,6 +41,10 @@ struct tls {
     bool is_at_end;        /* the peer has hung up */
     bool is_in_order;      /* the handshake is complete, and nothing has gone wrong since */
     enum tls_status ended; /* what the next read has to tell, else TLS_DONE; it was found behind data */
+    char *rest;            /* encrypted bytes that go out before all others; NULL: none */
+    size_t rest_len;
+    size_t rest_sent;  /* of them */
+    size_t unreported; /* bytes of data in the record that they end, which tls_write has yet to report as sent */
 };
 
 bool tls_is_available(void)
@@ -64,15 +71,58 @@ static int socket_read(BIO *bio, char *to, size_t room, size_t *got)
     return 0;
 }
 
+/* Puts bytes behind the rest; false when there is no memory. */
+static bool keep(struct tls *tls, const char *from, size_t len)
+{
+    char *grown = mem_realloc(tls->rest, tls->rest_len + len);
+    if (grown == NULL)
+        return false;
+    memcpy(grown + tls->rest_len, from, len);
+    tls->rest = grown;
+    tls->rest_len += len;
+    return true;
+}
+
+/* Sends the rest, if there is one: TLS_DONE when there is none any more, TLS_WANTS_WRITE or TLS_BROKEN. */
+static enum tls_status send_rest(struct tls *tls)
+{
+    if (likely(tls->rest == NULL))
+        return TLS_DONE;
+    ssize_t count = send(tls->fd, tls->rest + tls->rest_sent, tls->rest_len - tls->rest_sent, MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) {
+        tls->is_in_order = false;
+        return TLS_BROKEN;
+    }
+    tls->rest_sent += count > 0 ? (size_t)count : 0;
+    if (tls->rest_sent < tls->rest_len)
+        return TLS_WANTS_WRITE;
+    mem_free(tls->rest);
+    tls->rest = NULL;
+    tls->rest_len = tls->rest_sent = 0;
+    return TLS_DONE;
+}
+
+/* During the handshake nothing is kept: OpenSSL itself waits for the socket then. */
 static int socket_write(BIO *bio, const char *from, size_t len, size_t *sent)
 {
-    const struct tls *tls = BIO_get_data(bio);
+    struct tls *tls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    ssize_t count = send(tls->fd, from, len, MSG_NOSIGNAL);
-    *sent = count > 0 ? (size_t)count : 0;
-    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+    *sent = 0;
+    if (likely(tls->rest == NULL)) {
+        ssize_t count = send(tls->fd, from, len, MSG_NOSIGNAL);
+        if (count < 0 && errno != EAGAIN && errno != EINTR)
+            return 0;
+        *sent = count > 0 ? (size_t)count : 0;
+    }
+    size_t left = len - *sent;
+    if (left > 0 && tls->is_in_order && tls->rest_len + left <= REST_MAX) {
+        if (!keep(tls, from + *sent, left))
+            return 0;
+        *sent = len;
+    }
+    if (*sent == 0)
         BIO_set_retry_write(bio);
-    return count > 0;
+    return *sent > 0;
 }
 
 static long socket_control(BIO *bio, int what, long number, void *pointer)
@@ -405,6 +455,7 @@ void tls_close(struct tls *tls)
     SSL_free(tls->ssl);
     ERR_clear_error();
     tls_context_drop(tls->context);
+    mem_free(tls->rest);
     mem_free(tls);
 }
 
@@ -455,6 +506,8 @@ enum tls_status tls_read(struct tls *tls, char *to, size_t room, size_t *got)
 {
     assert(ERR_peek_error() == 0);
     *got = 0;
+    if (unlikely(send_rest(tls) == TLS_BROKEN))
+        tls->ended = TLS_BROKEN;
     if (tls->ended != TLS_DONE)
         return tls->ended;
     tls->is_dry = false;
@@ -492,24 +545,39 @@ static size_t fill_record(char record[TLS_RECORD_MAX], const struct iovec *piece
     return len;
 }
 
-enum tls_status tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *sent)
+/* Encrypts and sends a record; *written is how much data is in it with TLS_DONE. */
+static enum tls_status write_record(struct tls *tls, const struct iovec *pieces, int count, size_t *written)
 {
-    assert(ERR_peek_error() == 0);
     char record[TLS_RECORD_MAX];
     const char *from = pieces[0].iov_base;
     size_t len = pieces[0].iov_len;
-    *sent = 0;
     if (len >= TLS_RECORD_MAX) {
         len = TLS_RECORD_MAX;
-    } else if (count >
-               1) { /* an unfinished record has to begin alike and be as long, which more pieces do not change */
+    } else if (count > 1) {
         len = fill_record(record, pieces, count);
         from = record;
     }
-    int result = SSL_write_ex(tls->ssl, from, len, sent);
+    int result = SSL_write_ex(tls->ssl, from, len, written);
     if (result == 1)
         return TLS_DONE;
     enum tls_status status = status_of(tls, result);
     ERR_clear_error();
     return status == TLS_ENDED ? TLS_BROKEN : status;
+}
+
+enum tls_status tls_write(struct tls *tls, const struct iovec *pieces, int count, size_t *sent)
+{
+    assert(ERR_peek_error() == 0);
+    *sent = 0;
+    enum tls_status status = send_rest(tls);
+    if (status == TLS_DONE && tls->unreported == 0) {
+        status = write_record(tls, pieces, count, &tls->unreported);
+        if (status == TLS_DONE && unlikely(tls->rest != NULL))
+            status = TLS_WANTS_WRITE;
+    }
+    if (status == TLS_DONE) {
+        *sent = tls->unreported;
+        tls->unreported = 0;
+    }
+    return status;
 }

@@ -15,6 +15,8 @@ struct resp_limits resp_limits_of(const struct session *session)
 
 void resp_refuse(struct session *session, const char *text)
 {
+    if (session_modes(session) & MODES_LISTENING)
+        inbox_settle(session);
     char line[RESP_ERROR_SIZE + 32];
     int len = snprintf(line, sizeof(line), "ERR Protocol error: %s", text);
     session->encoder->error(&session->out, (bytes){line, (size_t)len});

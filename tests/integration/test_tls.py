@@ -18,6 +18,7 @@ from support.resp import RawConnection, encode
 from support.server import SANITIZED, client_settings, free_port, run_to_exit, tls_settings
 from support.waiting import wait_until
 
+from .test_concurrency import in_parallel
 from .test_limits import other_address
 
 pytestmark = pytest.mark.needs_tls
@@ -297,17 +298,21 @@ def test_records_that_come_in_pieces(start_server, piece):
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_many_requests_in_records_of_their_own_sent_at_once(start_server, threads):
-    """After the first read the socket is empty, and OpenSSL holds the rest."""
+    """After the first read the socket is empty, and OpenSSL holds the rest; several clients are like that at a time."""
     server = start_tls(start_server, threads=threads)
     requests = [encode("ECHO", number) for number in range(5000)]
     expected = b"".join(b"$%d\r\n%d\r\n" % (len(str(number)), number) for number in range(5000))
-    with ByHand(server) as client:
-        data = client.records(*requests)
-        sender = threading.Thread(target=client.socket.sendall, args=(data,))
-        sender.start()
-        received = client.read(len(expected))
-        sender.join()
-        assert received == expected
+
+    def work(_number):
+        with ByHand(server) as client:
+            data = client.records(*requests)
+            sender = threading.Thread(target=client.socket.sendall, args=(data,))
+            sender.start()
+            received = client.read(len(expected))
+            sender.join()
+            assert received == expected
+
+    in_parallel(6, work)
 
 
 def test_requests_cut_anywhere_across_records(start_server):

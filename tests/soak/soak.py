@@ -2,16 +2,18 @@
 
 A Soak starts a target (larder-server, or the embedding program of host.c), lets actors (actors.py) loose on it from
 many threads until its time is over, and then checks that nothing is left behind: no session, watch, subscription,
-tracked key, delivery or memory. Actors are told apart by name; one whose commands the server does not know is reported
-as missing. Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
+tracked key, delivery or memory. Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
 """
 
 import collections
+import itertools
+import os
 import random
 import re
 import resource
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import tempfile
@@ -20,30 +22,17 @@ import time
 import traceback
 from pathlib import Path
 
+from support.certificates import certificates, has_tls
 from support.resp import Closed, RawConnection, decode, encode
-from support.server import SANITIZED, SANITIZER_REPORT, Server
+from support.server import SANITIZED, SANITIZER_REPORT, Server, free_port
 from support.waiting import SLOWDOWN, wait_until
 
 MIB = 1 << 20
 STUCK_S = 60 * (2 if SANITIZED else 1)  # an actor that gets nowhere for so long is taken for a deadlock
 CENSUS_INTERVAL_S = 2
 
-# At the end, nothing of these is left; what DEBUG CENSUS does not know yet is not there to be left.
-CENSUS_ZERO = {
-    "keys",
-    "entry-bytes",
-    "garbage-bytes",
-    "reserved-bytes",
-    "watched-keys",
-    "watches",
-    "multi-bytes",
-    "channels",
-    "patterns",
-    "shard-channels",
-    "subscriptions",
-    "subscribed-bytes",
-    "inbox-bytes",
-}
+# What DEBUG CENSUS counts beside these is 0 at the end.
+CENSUS_STAYS = {"table-bytes", "sessions", "executors"}
 INFO_ZERO = {
     "blocked_clients",
     "tracking_clients",
@@ -68,13 +57,24 @@ BASELINE = {
     "maxmemory-policy": "noeviction",
     "client-output-buffer-limit": "normal 0 0 0 replica 0 0 0 pubsub 0 0 0",
     "notify-keyspace-events": "",
+    "maxkeys": "0",
     "timeout": "0",
     "client-query-buffer-limit": "64mb",
 }
 
+# How a connection may end that others kill, or that is cut off for what it did. Anything else that a socket raises is a
+# problem: a refused connection, a record of TLS that nobody can read, ...
+LOST = (Closed, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
 
 class Problem(AssertionError):
     """The server did what it must not do."""
+
+
+def tls_context(version):
+    context = certificates().client_context()
+    context.minimum_version = context.maximum_version = version
+    return context
 
 
 class Target:
@@ -82,7 +82,20 @@ class Target:
 
     def __init__(self, pid, addresses):
         self.pid = pid
-        self.addresses = addresses  # transport -> address of a RawConnection
+        self.addresses = addresses  # by transport
+        if "tls" in addresses:
+            self._contexts = itertools.cycle([tls_context(ssl.TLSVersion.TLSv1_2), tls_context(ssl.TLSVersion.TLSv1_3)])
+
+    def reach(self, transport):
+        """What a RawConnection takes."""
+        if transport != "tls":
+            return self.addresses[transport]
+        plain = socket.create_connection(self.addresses["tls"], timeout=STUCK_S)
+        try:
+            return next(self._contexts).wrap_socket(plain)
+        except BaseException:
+            plain.close()
+            raise
 
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
@@ -93,8 +106,11 @@ class ServerTarget(Target):
     """larder-server."""
 
     def __init__(self, binary, options):
-        self.server = Server(binary, threads=4, options=options)
-        super().__init__(self.server.pid, {"tcp": self.server.address, "unix": self.server.unix_path})
+        self.server = Server(binary, threads=4, options=options, tls=has_tls(binary))
+        addresses = {"tcp": self.server.address, "unix": self.server.unix_path}
+        if self.server.has_tls:
+            addresses["tls"] = ("127.0.0.1", self.server.tls_port)
+        super().__init__(self.server.pid, addresses)
 
     def log(self):
         return self.server.log()
@@ -117,6 +133,9 @@ class HostTarget(Target):
     def __init__(self, binary, options):
         self.folder = tempfile.TemporaryDirectory(prefix="larder-soak-")
         folder = Path(self.folder.name)
+        tls_port = free_port() if has_tls(binary) else None
+        if tls_port:
+            options = options | certificates().options(tls_port)
         (folder / "config").write_text("".join(f"{name} {value or chr(34) * 2}\n" for name, value in options.items()))
         self.output = folder / "output.log"
         with open(self.output, "wb") as output:
@@ -134,6 +153,8 @@ class HostTarget(Target):
         addresses = {"tcp": ("127.0.0.1", int(found[1]))}
         for transport, name in (("unix", "s.sock"), ("memory", "memory.sock"), ("session", "session.sock")):
             addresses[transport] = str(folder / name)
+        if tls_port:
+            addresses["tls"] = ("127.0.0.1", tls_port)
         super().__init__(self.process.pid, addresses)
 
     def log(self):
@@ -171,8 +192,8 @@ def host_binary(server_binary):
 class Client:
     """A connection of an actor: knows replies from pushes, and how to break off."""
 
-    def __init__(self, address, transport):
-        self.raw = RawConnection(address, timeout_s=STUCK_S)
+    def __init__(self, way, transport):
+        self.raw = RawConnection(way, timeout_s=STUCK_S)
         self.transport = transport
         self.is_push_protocol = False
         self.pushes = collections.deque()
@@ -213,7 +234,7 @@ class Client:
 
     def break_off(self, random):
         """Leaves as a client does whose machine, network or programmer failed it."""
-        how = random.randrange(5)
+        how = random.randrange(6)
         try:
             if how == 0:  # in the middle of a request
                 request = encode("SET", "broken:off", "x" * random.randrange(1, 5000))
@@ -225,9 +246,11 @@ class Client:
                 self.raw.socket.recv(10)
             elif how == 3:  # in the middle of a transaction
                 self.raw.send(encode("WATCH", "k1", "k2") + encode("MULTI") + encode("SET", "k1", "v"))
+            elif how == 4 and self.transport == "tls":  # in the middle of a record, or of what looks like one
+                os.write(self.raw.socket.fileno(), b"\x17\x03\x03\x10\x00" + random.randbytes(random.randrange(5000)))
             if random.randrange(2):
                 self.raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
-        except OSError:
+        except LOST:
             pass
         self.close()
 
@@ -245,27 +268,16 @@ class Soak:
         self.shared = {}  # what actors of one kind share, by the kind
 
     def connect(self, transport):
-        return Client(self.target.addresses[transport], transport)
+        return Client(self.target.reach(transport), transport)
 
     def report(self, who, problem):
         with self.lock:
             self.problems.append(f"{who}: {problem}")
         self.is_over.set()
 
-    # --- What there is ---
-
-    def known_commands(self, names):
-        """Those of the names that the server knows."""
-        with self.connect("tcp").raw as connection:
-            found = connection.ask("COMMAND", "INFO", *names)[1]
-        return {name for name, (_, entry) in zip(names, found) if entry}
-
     def choose(self, kinds):
-        """The kinds of actors that can play here, and the names of those that cannot."""
-        names = sorted({name for kind in kinds for name in kind.needs})
-        known = self.known_commands(names)
-        able = [kind for kind in kinds if known.issuperset(kind.needs) and kind.transports & set(self.target.addresses)]
-        return able, {kind.__name__ for kind in kinds if not known.issuperset(kind.needs)}
+        """The kinds of actors that can reach this target."""
+        return [kind for kind in kinds if kind.transports & set(self.target.addresses)]
 
     # --- Running ---
 
@@ -307,9 +319,10 @@ class Soak:
         """Has the engine check itself, in debug builds, while everything is going on."""
         try:
             self.census()
-        except (Closed, OSError) as lost:
-            if isinstance(lost, TimeoutError):
-                raise Problem(f"DEBUG CENSUS was not answered in {STUCK_S} s") from None
+        except LOST:
+            pass
+        except TimeoutError:
+            raise Problem(f"DEBUG CENSUS was not answered in {STUCK_S} s") from None
 
     def _take_for_deadlock(self, names):
         self.target.abort()
@@ -345,7 +358,7 @@ class Soak:
 
         def left():
             census, info = self.census(), self.info()
-            found = {name: count for name, count in census.items() if name in CENSUS_ZERO and count > 0}
+            found = {name: count for name, count in census.items() if name not in CENSUS_STAYS and count > 0}
             found.update({name: info[name] for name in INFO_ZERO & info.keys() if int(info[name]) > 0})
             if census["sessions"] > 1 or int(info["connected_clients"]) > 1:
                 found["sessions"] = census["sessions"]

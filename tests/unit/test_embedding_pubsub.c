@@ -226,6 +226,49 @@ static void a_connection_that_does_not_read_is_closed_at_its_limit(void **state)
     larder_close(engine);
 }
 
+/* More waits than is put out in passing, so that the request itself has to see to the rest. */
+static void messages_stand_before_the_error_of_a_later_request(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 10, LEN = 20 * 1024 };
+    static const struct {
+        const char *request, *error;
+    } refused[] = {
+        {"NOSUCH\r\n", "-ERR unknown command 'NOSUCH', with args beginning with: \r\n"},
+        {"CLIENT NOSUCH\r\n", "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n"},
+        {"GET\r\n", "-ERR wrong number of arguments for 'get' command\r\n"},
+        {"DBSIZE\r\n", "-NOPERM User default has no permissions to run the 'dbsize' command\r\n"},
+        {"PUBLISH\r\n", "-ERR wrong number of arguments for 'publish' command\r\n"},
+        {"GET k\r\n", "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                      "allowed in this context\r\n"},
+        {"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+    };
+    larder *engine = open_engine(NULL);
+    larder_session *speaker = open_session(engine);
+    assert_status(speaker, "OK", "ACL", "SETUSER", "default", "-dbsize");
+    char *payload = test_malloc(LEN + 1);
+    memset(payload, 'x', LEN);
+    payload[LEN] = '\0';
+    char *received = test_malloc(2 * MESSAGES * LEN);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        larder_connection *connection = open_connection(engine);
+        write_text(connection, "SUBSCRIBE a\r\n");
+        assert_received(connection, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+        for (int j = 0; j < MESSAGES; j++)
+            assert_integer(speaker, 1, "PUBLISH", "a", payload);
+        write_text(connection, refused[i].request);
+        ptrdiff_t len = larder_connection_read(connection, received, 2 * MESSAGES * LEN);
+        size_t error_len = strlen(refused[i].error);
+        assert_in_range(len, MESSAGES * LEN + error_len, MESSAGES * (LEN + 64) + error_len);
+        assert_memory_equal(received + len - error_len, refused[i].error, error_len);
+        larder_disconnect(connection);
+    }
+    test_free(received);
+    test_free(payload);
+    larder_session_close(speaker);
+    larder_close(engine);
+}
+
 static void a_message_is_stored_once_however_many_leave_it_unread(void **state)
 {
     (void)state;
@@ -664,6 +707,7 @@ int main(void)
         cmocka_unit_test(who_leaves_too_much_unread_loses_its_subscriptions_and_nothing_else),
         cmocka_unit_test(the_program_is_woken_when_something_begins_to_wait),
         cmocka_unit_test(a_connection_that_does_not_read_is_closed_at_its_limit),
+        cmocka_unit_test(messages_stand_before_the_error_of_a_later_request),
         cmocka_unit_test(a_message_is_stored_once_however_many_leave_it_unread),
         cmocka_unit_test(clients_receive_what_a_model_says),
         cmocka_unit_test(subscribing_without_memory_changes_nothing),

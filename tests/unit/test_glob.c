@@ -1,17 +1,10 @@
 /* Glob patterns: what they match, and what hostile ones cost. */
 #include "base/glob.h"
 
-#include "base/common.h"
+#include "property.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct example {
     const char *pattern;
@@ -86,6 +79,73 @@ static void zero_bytes_are_ordinary(void **state)
     assert_false(glob_match(BYTES("a\0c"), BYTES("a\0b"), false));
 }
 
+static char *repeat(const char *unit, size_t count)
+{
+    size_t len = strlen(unit);
+    char *text = test_malloc(len * count + 1);
+    for (size_t i = 0; i < count; i++)
+        memcpy(text + i * len, unit, len);
+    text[len * count] = '\0';
+    return text;
+}
+
+static char *join(const char *front, const char *middle, const char *back)
+{
+    size_t size = strlen(front) + strlen(middle) + strlen(back) + 1;
+    char *text = test_malloc(size);
+    snprintf(text, size, "%s%s%s", front, middle, back);
+    return text;
+}
+
+/* Each of them would take minutes if the parts of a pattern were tried at every byte of the text. */
+static void no_pattern_takes_longer_than_the_text_is_long(void **state)
+{
+    (void)state;
+    enum { LEN = 1 << 17 };
+    static const struct {
+        const char *front, *unit, *back;
+        bool is_match;
+    } patterns[] = {
+        {"*", "a", "b*", false}, /* found in linear time */
+        {"*", "a", "*", true},     {"*", "*", "", true},     {"*", "a*", "", true},
+        {"*b", "*b", "", false},   {"*?", "a", "b*", false}, /* given up */
+        {"*", "?", "b*", false},   {"*[", "b", "]c", false}, {"*[", "a", "]b*", false},
+        {"*", "\\a", "b*", false}, {"[", "b", "", false}, /* a class longer than what it may take */
+    };
+    char *text = repeat("a", LEN);
+    for (size_t i = 0; i < COUNT_OF(patterns); i++) {
+        char *middle = repeat(patterns[i].unit, LEN / 2 / strlen(patterns[i].unit));
+        char *pattern = join(patterns[i].front, middle, patterns[i].back);
+        bool is_match = glob_match(bytes_of(pattern), bytes_of(text), false);
+        bool is_short_match = glob_match(bytes_of(pattern), BYTES("x"), false);
+        if (is_match != patterns[i].is_match || is_short_match)
+            fail_msg("%s%s...%s", patterns[i].front, patterns[i].unit, patterns[i].back);
+        test_free(middle);
+        test_free(pattern);
+    }
+    test_free(text);
+}
+
+/* The promise of glob.h: with parts of up to 256 bytes every answer is right, however unlucky they are. */
+static void parts_of_256_bytes_are_never_given_up(void **state)
+{
+    (void)state;
+    enum { LEN = 100 * 1000 };
+    char *many = repeat("a", LEN), *few = repeat("?", 254);
+    char *text = join(many, "b", "b");
+    char *part = join("*", few, "bb*");
+    char *class = join("*[^", few, "]*");
+    char *tail = join(class, "[b]b", "");
+    assert_true(glob_match(bytes_of(part), bytes_of(text), false));
+    assert_false(glob_match(bytes_of(part), bytes_of(many), false));
+    assert_true(glob_match(bytes_of(class), bytes_of(many), false));
+    assert_true(glob_match(bytes_of(tail), bytes_of(text), false));
+    assert_false(glob_match(bytes_of(tail), bytes_of(many), false));
+    char *made[] = {many, few, text, part, class, tail};
+    for (size_t i = 0; i < COUNT_OF(made); i++)
+        test_free(made[i]);
+}
+
 /* Backtracking over every star would take longer than the universe has. */
 static void a_hostile_pattern_ends_soon(void **state)
 {
@@ -99,6 +159,26 @@ static void a_hostile_pattern_ends_soon(void **state)
     assert_false(glob_match(bytes_of(pattern), bytes_of(text), false));
 }
 
+static bool naive_class_matches(const char **pattern, char c)
+{
+    const char *at = *pattern;
+    bool is_negated = *at == '^', is_found = false;
+    at += is_negated;
+    while (*at != '\0' && *at != ']') {
+        if (at[0] == '\\' && at[1] != '\0') {
+            is_found |= at[1] == c;
+            at += 2;
+        } else if (at[1] == '-' && at[2] != '\0') {
+            is_found |= (at[0] <= c && c <= at[2]) || (at[2] <= c && c <= at[0]);
+            at += 3;
+        } else {
+            is_found |= *at++ == c;
+        }
+    }
+    *pattern = at + (*at == ']');
+    return is_found != is_negated;
+}
+
 /* The definition itself, exponential and short. */
 static bool naive_match(const char *pattern, const char *text)
 {
@@ -106,26 +186,40 @@ static bool naive_match(const char *pattern, const char *text)
         return naive_match(pattern + 1, text) || (*text && naive_match(pattern, text + 1));
     if (*pattern == '\0' || *text == '\0')
         return *pattern == *text;
-    return (*pattern == '?' || *pattern == *text) && naive_match(pattern + 1, text + 1);
+    if (*pattern == '[') {
+        pattern++;
+        return naive_class_matches(&pattern, *text) && naive_match(pattern, text + 1);
+    }
+    if (*pattern == '?')
+        return naive_match(pattern + 1, text + 1);
+    pattern += pattern[0] == '\\' && pattern[1] != '\0';
+    return *pattern == *text && naive_match(pattern + 1, text + 1);
 }
 
 static void random_patterns_match_as_their_definition_says(void **state)
 {
     (void)state;
-    unsigned seed = 20240807;
-    print_message("# seed %u\n", seed);
-    srand(seed);
-    for (int round = 0; round < 100000; round++) {
-        char pattern[8], text[10];
-        size_t pattern_len = (size_t)rand() % sizeof(pattern), text_len = (size_t)rand() % sizeof(text);
+    struct random random = property_start(__func__);
+    static const char *const alphabets[][2] = {{"ab?*", "ab"}, {"ab*", "ab"}, {"abc?*[]^-\\", "abc]-\\"}};
+    size_t matches = 0;
+    for (int round = 0; round < 600000; round++) {
+        const char *const *letters = alphabets[round % 3];
+        char pattern[9], text[11];
+        size_t pattern_len = random_below(&random, sizeof(pattern)), text_len = random_below(&random, sizeof(text));
         for (size_t i = 0; i < pattern_len; i++)
-            pattern[i] = "ab?*"[rand() % 4];
+            pattern[i] = letters[0][random_below(&random, strlen(letters[0]))];
         for (size_t i = 0; i < text_len; i++)
-            text[i] = "ab"[rand() % 2];
+            text[i] = letters[1][random_below(&random, strlen(letters[1]))];
         pattern[pattern_len] = text[text_len] = '\0';
-        if (glob_match(bytes_of(pattern), bytes_of(text), false) != naive_match(pattern, text))
+        bool is_match = naive_match(pattern, text);
+        if (glob_match(bytes_of(pattern), bytes_of(text), false) != is_match)
             fail_msg("pattern %s, text %s", pattern, text);
+        if (glob_match(bytes_of(pattern), bytes_of(text), true) != is_match)
+            fail_msg("pattern %s, text %s, ignoring case", pattern, text);
+        matches += is_match;
     }
+    print_message("# %zu matches\n", matches);
+    assert_true(matches > 10000);
 }
 
 static void a_plain_name_is_no_pattern(void **state)
@@ -146,6 +240,8 @@ int main(void)
         cmocka_unit_test(a_backslash_makes_the_next_character_plain),
         cmocka_unit_test(case_is_ignored_on_request_only),
         cmocka_unit_test(zero_bytes_are_ordinary),
+        cmocka_unit_test(no_pattern_takes_longer_than_the_text_is_long),
+        cmocka_unit_test(parts_of_256_bytes_are_never_given_up),
         cmocka_unit_test(a_hostile_pattern_ends_soon),
         cmocka_unit_test(random_patterns_match_as_their_definition_says),
         cmocka_unit_test(a_plain_name_is_no_pattern),

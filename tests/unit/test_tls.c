@@ -566,6 +566,87 @@ static void a_write_goes_on_where_the_socket_stopped_it(void **state)
     tls_context_drop(context);
 }
 
+/* The answer to a change of keys stands behind a record that could be sent in part only; both directions go on. */
+static void a_peer_may_change_its_keys_while_the_socket_is_full(void **state)
+{
+    struct world *world = *state;
+    configure(world);
+    struct tls_context *context = open_context(world);
+    struct pair pair;
+    connect_pair(&pair, world, context);
+    int small = 4096;
+    setsockopt(pair.server_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    char data[5000], to[TLS_RECORD_MAX];
+    memset(data, 'd', sizeof(data));
+    struct iovec piece = {data, sizeof(data)};
+    size_t sent = 0, part, back = 0, got = 0;
+    enum tls_status status;
+    while ((status = tls_write(pair.server, &piece, 1, &part)) == TLS_DONE)
+        sent += part;
+    assert_int_equal(status, TLS_WANTS_WRITE);
+    for (int i = 0; i < 3; i++) {
+        assert_true(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED));
+        client_writes(&pair, "hello", 5);
+    }
+    carry_there(&pair, SIZE_MAX);
+    for (int i = 0; i < STEPS_MAX && (got < 15 || back < sent || status != TLS_DONE); i++) {
+        enum tls_status reading = tls_read(pair.server, to, sizeof(to), &part);
+        assert_true(reading == TLS_DONE || reading == TLS_WANTS_READ || reading == TLS_WANTS_WRITE);
+        got += part;
+        carry_back(&pair, 1000);
+        int len = SSL_read(pair.client, to, sizeof(to));
+        back += len > 0 ? (size_t)len : 0;
+        ERR_clear_error();
+        if (status != TLS_DONE) {
+            status = tls_write(pair.server, &piece, 1, &part);
+            sent += part;
+        }
+    }
+    assert_int_equal(got, 15);
+    assert_int_equal(back, sent);
+    close_pair(&pair);
+    tls_context_drop(context);
+}
+
+/* A peer that wants ever new keys and reads no answer is not read from any more, until it reads. */
+static void answers_to_new_keys_do_not_pile_up(void **state)
+{
+    enum { most = 20000, batch = 100 };
+    struct world *world = *state;
+    configure(world);
+    struct tls_context *context = open_context(world);
+    struct pair pair;
+    connect_pair(&pair, world, context);
+    int small = 4096;
+    setsockopt(pair.server_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+    char to[TLS_RECORD_MAX];
+    size_t got = 0, before = mem_live_bytes(), most_held = 0;
+    enum tls_status status = TLS_DONE;
+    int updates = 0;
+    for (; updates < most && status != TLS_WANTS_WRITE; updates++) {
+        assert_true(SSL_key_update(pair.client, SSL_KEY_UPDATE_REQUESTED));
+        client_writes(&pair, "x", 1);
+        if (updates % batch > 0)
+            continue;
+        carry_there(&pair, SIZE_MAX);
+        got += read_all(&pair, to, sizeof(to), &status);
+        assert_true(status == TLS_DONE || status == TLS_WANTS_READ || status == TLS_WANTS_WRITE);
+        most_held = mem_live_bytes() - before > most_held ? mem_live_bytes() - before : most_held;
+    }
+    assert_int_equal(status, TLS_WANTS_WRITE);
+    assert_in_range(most_held, 32 * 1024, 128 * 1024);
+    for (int i = 0; i < STEPS_MAX && (got < (size_t)updates || mem_live_bytes() > before); i++) {
+        carry_back(&pair, SIZE_MAX);
+        assert_int_equal(SSL_read(pair.client, to, sizeof(to)), -1);
+        ERR_clear_error();
+        got += read_all(&pair, to, sizeof(to), &status);
+    }
+    assert_int_equal(got, updates);
+    assert_int_equal(mem_live_bytes(), before);
+    close_pair(&pair);
+    tls_context_drop(context);
+}
+
 static void small_pieces_go_out_together(void **state)
 {
     struct world *world = *state;
@@ -859,6 +940,8 @@ int main(void)
         cmocka_unit_test(a_peer_may_change_its_keys),
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(a_write_goes_on_where_the_socket_stopped_it),
+        cmocka_unit_test(a_peer_may_change_its_keys_while_the_socket_is_full),
+        cmocka_unit_test(answers_to_new_keys_do_not_pile_up),
         cmocka_unit_test(small_pieces_go_out_together),
         cmocka_unit_test(data_in_front_of_a_goodbye_is_read_first),
         cmocka_unit_test(closing_says_goodbye),

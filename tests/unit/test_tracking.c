@@ -595,6 +595,41 @@ static void a_reading_that_finds_no_memory_is_not_forgotten(void **state)
     larder_close(engine);
 }
 
+static larder_reply *push_within(larder_session *session, long allocations)
+{
+    mem_fail_after(allocations);
+    larder_reply *push = larder_session_push(session);
+    mem_fail_after(-1);
+    return push;
+}
+
+/* What is delivered reaches the program, or it learns that something did not, however often memory runs out. */
+static void a_push_that_finds_no_memory_is_not_forgotten(void **state)
+{
+    larder *engine = open_engine(NULL);
+    larder_session *writer = open_session(engine);
+    bool has_arrived = false;
+    for (long allowed = 0; !has_arrived && allowed < MOST_ALLOCATIONS; allowed++) {
+        larder_session *session = open_tracking(engine, false);
+        assert_integer(session, 0, "EXISTS", "k");
+        assert_status(writer, "OK", "SET", "k", "v");
+        larder_reply *push = push_within(session, allowed);
+        has_arrived = push != NULL;
+        for (long some = 0; push == NULL && some < MOST_ALLOCATIONS; some++)
+            push = push_within(session, some);
+        assert_non_null(push);
+        assert_int_equal(push->type, has_arrived ? LARDER_PUSH : LARDER_ERROR);
+        assert_true(has_arrived || strncmp(push->text, "LOST ", 5) == 0);
+        larder_reply_free(push);
+        assert_false(has_been_told(session));
+        assert_integer(writer, 1, "DEL", "k");
+        larder_session_close(session);
+    }
+    assert_true(has_arrived);
+    larder_session_close(writer);
+    larder_close(engine);
+}
+
 /* A change that took effect is heard of, whatever memory there was to tell of it. */
 static void check_changing(bool is_broadcast)
 {
@@ -673,6 +708,7 @@ int main(void)
         cmocka_unit_test(many_readers_of_a_key_are_each_told_once),
         cmocka_unit_test(a_batch_of_changes_is_told_at_once_each_key_once),
         cmocka_unit_test(a_reading_that_finds_no_memory_is_not_forgotten),
+        cmocka_unit_test(a_push_that_finds_no_memory_is_not_forgotten),
         cmocka_unit_test(a_change_that_finds_no_memory_is_told_all_the_same),
         cmocka_unit_test(turning_on_happens_or_is_refused),
     };
