@@ -124,6 +124,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     slowlog_init(&engine->slowlog);
     latency_init(&engine->latency);
     monitors_init(&engine->monitors);
+    hotkeys_init(&engine->hotkeys);
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
@@ -170,6 +171,7 @@ void engine_free(struct larder *engine)
     slowlog_free(&engine->slowlog);
     latency_free(&engine->latency);
     monitors_free(&engine->monitors);
+    hotkeys_free(&engine->hotkeys);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
