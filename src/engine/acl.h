@@ -58,6 +58,9 @@ void acl_free(struct larder *engine);
 
 /* What rules are read against at this moment. */
 struct acl_grammar acl_grammar_of(const struct larder *engine);
+/* Warns of rules that should not be used any more, where there were some (acl_grammar.deprecated), and forgets them. */
+void acl_warn(const struct larder *engine, struct text *deprecated);
+enum { ACL_WARNING_MAX = 512 }; /* bytes of such rules that a warning quotes */
 
 /* ---- Users ---- */
 
