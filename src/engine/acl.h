@@ -117,7 +117,7 @@ bool acl_lets_in(const struct session *session);
 bool acl_is_open(const struct larder *engine);
 
 /* The long way of asking whether a call may run: if not, the error has been replied and the refusal is in the log. The
-   call was resolved. */
+   call was resolved. One that is barred by MULTI is let through, as there is another reason to refuse it. */
 bool acl_permits(struct call *call);
 /* The same of a call that EXEC is about to run, which was permitted when it was queued. */
 bool acl_still_permits(struct call *call);
