@@ -4,11 +4,9 @@
 
 #include "base/mem.h"
 #include "base/stopwatch.h"
-#include "engine/command_stats.h"
-#include "engine/config.h"
-#include "engine/error_stats.h"
-#include "engine/hotkeys.h"
-#include "engine/latency.h"
+#include "engine/engine.h"
+
+#include <pthread.h>
 
 /* ---- The stopwatch ---- */
 
@@ -273,6 +271,68 @@ static void a_monitor_that_is_off_notes_nothing(void **state)
     latency_free(latency);
 }
 
+/* ---- MONITOR ---- */
+
+enum {
+    MEETINGS = 20000,    /* trials that are to meet the owner at work */
+    TRIALS_MAX = 200000, /* on a machine on which the two never run at the same time */
+    TOGGLES = 32,        /* in a trial */
+};
+
+/* A session whose owner enters and leaves MONITOR all the time, while another thread says that others may deliver to it
+   (as CLIENT TRACKING REDIRECT does), takes that back, and so on; nobody else changes that bit. */
+struct leaving {
+    struct session *session;
+    _Atomic unsigned rounds; /* of the owner */
+    _Atomic bool is_over;
+    size_t lost;
+};
+
+static void *say_that_it_listens(void *context)
+{
+    struct leaving *leaving = context;
+    _Atomic unsigned *modes = &leaving->session->modes;
+    size_t met = 0;
+    for (int trial = 0; trial < TRIALS_MAX && met < MEETINGS; trial++) {
+        unsigned round = atomic_load(&leaving->rounds);
+        for (int i = 0; i < TOGGLES; i++) {
+            unsigned before = atomic_fetch_or_explicit(modes, MODE_LISTENS, memory_order_relaxed);
+            for (volatile int delay = i; delay > 0;) /* the owner may be in the middle of something */
+                delay--;
+            unsigned after = atomic_fetch_and_explicit(modes, ~(unsigned)MODE_LISTENS, memory_order_relaxed);
+            leaving->lost += (before & MODE_LISTENS) || !(after & MODE_LISTENS);
+        }
+        met += atomic_load(&leaving->rounds) != round;
+    }
+    atomic_store(&leaving->is_over, true);
+    return NULL;
+}
+
+static void leaving_monitor_loses_nothing_that_other_threads_say_of_the_session(void **state)
+{
+    larder *engine = open_engine(&(larder_options){.threads = 2});
+    larder_session *opened = open_session(engine);
+    larder_reply *id = larder_command(opened, "CLIENT", "ID", NULL);
+    struct leaving leaving = {0};
+    lock_take(&engine->sessions.lock);
+    leaving.session = session_find(&engine->sessions, id->integer);
+    lock_give(&engine->sessions.lock);
+    assert_non_null(leaving.session);
+    larder_reply_free(id);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, say_that_it_listens, &leaving), 0);
+    while (!atomic_load(&leaving.is_over)) {
+        monitor_join(leaving.session);
+        monitor_leave(leaving.session);
+        atomic_fetch_add(&leaving.rounds, 1);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(leaving.lost, 0);
+    assert_int_equal(session_modes(leaving.session), MODE_LEAVES);
+    larder_session_close(opened);
+    larder_close(engine);
+}
+
 /* ---- Without memory ---- */
 
 /* Each request is tried with the first, the second, ... allocation failing, until all pass: none may crash or lose the
@@ -345,6 +405,7 @@ int main(void)
         cmocka_unit_test(spikes_of_one_second_are_one_sample),
         cmocka_unit_test(the_newest_samples_are_kept_and_the_worst_is_remembered),
         cmocka_unit_test(a_monitor_that_is_off_notes_nothing),
+        cmocka_unit_test(leaving_monitor_loses_nothing_that_other_threads_say_of_the_session),
         cmocka_unit_test(observing_survives_without_memory),
         cmocka_unit_test(starting_to_track_hot_keys_needs_memory_for_all_of_it),
     };
