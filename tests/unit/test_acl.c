@@ -272,6 +272,36 @@ static void subscribers_that_lose_a_channel_are_closed_at_once(void **state)
     larder_session_close(admin);
 }
 
+/* Channels of the user itself and of a selector, which are taken away in several ways. */
+static void subscribers_stay_while_a_selector_permits_their_channel(void **state)
+{
+    static const struct {
+        const char *rules[3];
+        bool loses;
+    } changes[] = {
+        {{">pw", "+get", "~k"}, false},
+        {{"&d", "(&e +subscribe)", "(&f)"}, false},
+        {{"resetchannels", "&c", "&a"}, false},
+        {{"clearselectors", "&c", "&b"}, false},
+        {{"clearselectors", "(&x)", "(&c)"}, true},
+        {{"resetchannels", "&b", "&c"}, true},
+    };
+    larder_session *admin = open_session(*state);
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        larder_connection *client = open_connection(*state);
+        const char *const *rules = changes[i].rules;
+        assert_status(admin, "OK", "ACL", "SETUSER", "u", "reset", "on", "nopass", "&a", "&c", "+@all",
+                      "(&b +subscribe)");
+        assert_answer(client, "AUTH u x", "+OK\r\n");
+        send_words(client, "SUBSCRIBE a");
+        send_words(client, "SUBSCRIBE b");
+        assert_status(admin, "OK", "ACL", "SETUSER", "u", rules[0], rules[1], rules[2]);
+        assert_integer(admin, changes[i].loses ? 0 : 1, "PUBLISH", "a", "m");
+        larder_disconnect(client);
+    }
+    larder_session_close(admin);
+}
+
 static void channels_are_checked_by_name_and_patterns_by_their_text(void **state)
 {
     larder_session *admin = open_session(*state);
@@ -820,6 +850,7 @@ int main(void)
         WITH_ENGINE(prefix_commands_need_the_right_to_every_key),
         WITH_ENGINE(subscribers_that_lose_a_channel_are_closed_at_once),
         WITH_ENGINE(a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions),
+        WITH_ENGINE(subscribers_stay_while_a_selector_permits_their_channel),
         WITH_ENGINE(channels_are_checked_by_name_and_patterns_by_their_text),
         WITH_ENGINE(refusals_within_a_minute_are_counted_together),
         WITH_ENGINE(the_log_holds_no_more_than_it_may),
