@@ -333,6 +333,65 @@ static void leaving_monitor_loses_nothing_that_other_threads_say_of_the_session(
     larder_close(engine);
 }
 
+/* ---- Hot keys ---- */
+
+enum { WRITERS = 4, WRITES = 2000, HOT_KEYS = 5 };
+
+static void *write_hot_keys(void *context)
+{
+    larder_session *session = larder_session_open(context);
+    for (int i = 0; i < WRITES; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "shared:%d", i % HOT_KEYS);
+        larder_reply_free(larder_command(session, "SET", key, "value", NULL));
+    }
+    larder_session_close(session);
+    return NULL;
+}
+
+/* The value of a field in a report, which is an array of one map. */
+static const larder_reply *field_of(const larder_reply *report, const char *name)
+{
+    assert_int_equal(report->count, 1);
+    const larder_reply *fields = &report->elements[0];
+    for (size_t i = 0; i + 1 < fields->count; i += 2)
+        if (strcmp(fields->elements[i].text, name) == 0)
+            return &fields->elements[i + 1];
+    fail_msg("no field %s", name);
+    return NULL;
+}
+
+static void costs_of_keys_add_up_over_threads(void **state)
+{
+    static const char set[] = "*3\r\n$3\r\nSET\r\n$8\r\nshared:0\r\n$5\r\nvalue\r\n+OK\r\n"; /* and the reply */
+    const int64_t bytes_each = (int64_t)strlen(set) * WRITERS * WRITES / HOT_KEYS;
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS});
+    larder_session *observer = open_session(engine);
+    pthread_t threads[WRITERS];
+    assert_status(observer, "OK", "HOTKEYS", "START", "METRICS", "2", "CPU", "NET");
+    for (size_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_hot_keys, engine), 0);
+    larder_reply_free(larder_command(observer, "INFO", "memory", NULL)); /* asks for the lists' memory */
+    for (size_t i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_status(observer, "OK", "HOTKEYS", "STOP");
+    assert_status(observer, "OK", "SET", "shared:0", "too late");
+    larder_reply *report = larder_command(observer, "HOTKEYS", "GET", NULL);
+    const larder_reply *keys = field_of(report, "by-net-bytes");
+    assert_int_equal(keys->count, 2 * HOT_KEYS);
+    for (size_t i = 0; i < HOT_KEYS; i++)
+        assert_int_equal(keys->elements[2 * i + 1].integer, bytes_each);
+    assert_true(field_of(report, "net-bytes-all-commands-all-slots")->integer > bytes_each * HOT_KEYS); /* and INFO */
+    const larder_reply *times = field_of(report, "by-cpu-time-us");
+    int64_t time_us = 0;
+    for (size_t i = 0; i < times->count / 2; i++)
+        time_us += times->elements[2 * i + 1].integer;
+    assert_in_range(time_us, 1, field_of(report, "all-commands-all-slots-us")->integer);
+    larder_reply_free(report);
+    larder_session_close(observer);
+    larder_close(engine);
+}
+
 /* ---- Without memory ---- */
 
 /* Each request is tried with the first, the second, ... allocation failing, until all pass: none may crash or lose the
@@ -406,6 +465,7 @@ int main(void)
         cmocka_unit_test(the_newest_samples_are_kept_and_the_worst_is_remembered),
         cmocka_unit_test(a_monitor_that_is_off_notes_nothing),
         cmocka_unit_test(leaving_monitor_loses_nothing_that_other_threads_say_of_the_session),
+        cmocka_unit_test(costs_of_keys_add_up_over_threads),
         cmocka_unit_test(observing_survives_without_memory),
         cmocka_unit_test(starting_to_track_hot_keys_needs_memory_for_all_of_it),
     };
