@@ -21,6 +21,7 @@ extern const struct command pubsub_commands[];
 extern const struct command server_commands[];
 extern const struct command slowlog_commands[];
 extern const struct command latency_commands[];
+extern const struct command hotkeys_commands[];
 extern const struct command config_commands[];
 extern const struct command command_commands[];
 

@@ -18,6 +18,7 @@ const struct command *const command_families[] = {
     server_commands,
     slowlog_commands,
     latency_commands,
+    hotkeys_commands,
     config_commands,
     command_commands,
     NULL,

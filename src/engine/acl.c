@@ -14,8 +14,18 @@ struct acl_grammar acl_grammar_of(const struct larder *engine)
     return (struct acl_grammar){
         .commands = &engine->commands,
         .opens_channels = CFG_READ(engine->config, acl_pubsub_default) == CFG_PUBSUB_ALLCHANNELS,
-        .log = &engine->log,
     };
+}
+
+void acl_warn(const struct larder *engine, struct text *deprecated)
+{
+    if (deprecated->len > 0)
+        log_printf(
+            &engine->log, LOG_WARNING_LEVEL,
+            "Deprecation warning: Allowing a first arg of an otherwise blocked command is a misuse of ACL and may "
+            "get disabled in the future (offender: %s)",
+            deprecated->at);
+    text_free(deprecated);
 }
 
 /* ---- Single users ---- */
@@ -220,6 +230,16 @@ static void close_listeners(struct larder *engine, const struct acl_user *user, 
     lock_give(&engine->sessions.lock);
 }
 
+/* Is a channel of the rules of before at the same place of those that were made from a copy of them? Then it is the
+   same text, not only an equal one; so this spares comparing all with all unless channels were taken away. */
+static bool stands_in_place(const struct acl_rules *after, size_t selector, size_t channel, const struct blob *text)
+{
+    if (selector >= after->selector_count)
+        return false;
+    const struct acl_list *channels = &after->selectors[selector].channels;
+    return channel < channels->count && channels->items[channel].text == text;
+}
+
 /* May a session be subscribed to something that `after` does not permit, since `before` did? */
 static bool loses_channels(const struct acl_rules *before, const struct acl_rules *after)
 {
@@ -231,23 +251,22 @@ static bool loses_channels(const struct acl_rules *before, const struct acl_rule
         if (selector->flags & ACL_ALL_CHANNELS)
             return true;
         for (size_t j = 0; j < selector->channels.count; j++)
-            if (!acl_check_channel(after, acl_list_text(&selector->channels, j), true))
+            if (!stands_in_place(after, i, j, selector->channels.items[j].text) &&
+                !acl_check_channel(after, acl_list_text(&selector->channels, j), true))
                 return true;
     }
     return false;
 }
 
 /* Under the lock. *listener is a reference to the user, if sessions may have lost channels by that; else NULL. */
-static enum acl_fault change_user(struct larder *engine, bytes name, struct acl_modifiers *modifiers, bytes *culprit,
-                                  struct acl_user **listener)
+static enum acl_fault change_user(struct acl *acl, const struct acl_grammar *grammar, bytes name,
+                                  struct acl_modifiers *modifiers, bytes *culprit, struct acl_user **listener)
 {
-    struct acl *acl = &engine->acl;
-    struct acl_grammar grammar = acl_grammar_of(engine);
     struct acl_user *user = find(acl, name);
-    struct acl_rules *rules = user != NULL ? acl_rules_copy(user->rules) : acl_rules_new(&grammar);
+    struct acl_rules *rules = user != NULL ? acl_rules_copy(user->rules) : acl_rules_new(grammar);
     if (rules == NULL)
         return ACL_NO_MEMORY;
-    enum acl_fault fault = acl_rules_apply_all(rules, modifiers, &grammar, culprit);
+    enum acl_fault fault = acl_rules_apply_all(rules, modifiers, grammar, culprit);
     if (fault == ACL_FINE && user == NULL && !insert(acl, name, rules))
         fault = ACL_NO_MEMORY;
     if (fault != ACL_FINE) {
@@ -266,9 +285,13 @@ enum acl_fault acl_set_user(struct larder *engine, bytes name, struct acl_modifi
                             struct session *self)
 {
     struct acl_user *listener = NULL;
+    struct text deprecated = {.limit = ACL_WARNING_MAX};
+    struct acl_grammar grammar = acl_grammar_of(engine);
+    grammar.deprecated = &deprecated;
     lock_take(&engine->acl.lock);
-    enum acl_fault fault = change_user(engine, name, modifiers, culprit, &listener);
+    enum acl_fault fault = change_user(&engine->acl, &grammar, name, modifiers, culprit, &listener);
     lock_give(&engine->acl.lock);
+    acl_warn(engine, &deprecated);
     if (listener != NULL)
         close_listeners(engine, listener, self);
     acl_user_drop(listener);

@@ -5,8 +5,8 @@
    not the present one; one that may do everything notes the generation as its free pass, so that its requests cost one
    comparison. A change therefore holds from each session's next command on.
 
-   Who deletes a user marks it as gone and closes its sessions; one that was just logging in finds the mark with its
-   next command, however the two threads met.
+   Who deletes a user marks it as gone and closes its sessions; one that was just logging in finds the mark when it is
+   that user, however the two threads met.
 
    Sessions of the program's own have no user and may do everything, until they log in as somebody.
 
@@ -58,6 +58,9 @@ void acl_free(struct larder *engine);
 
 /* What rules are read against at this moment. */
 struct acl_grammar acl_grammar_of(const struct larder *engine);
+/* Warns of rules that should not be used any more, where there were some (acl_grammar.deprecated), and forgets them. */
+void acl_warn(const struct larder *engine, struct text *deprecated);
+enum { ACL_WARNING_MAX = 512 }; /* bytes of such rules that a warning quotes */
 
 /* ---- Users ---- */
 
@@ -103,7 +106,8 @@ MUST_USE bool acl_replace_users(struct larder *engine, struct acl_draft *drafts,
 void acl_enter(struct session *session);
 /* Gives up what acl_enter and logins took. */
 void acl_leave(struct session *session);
-/* Logs in; false when name and password do not fit, or the user is off, and everything is as before. `call` is the
+/* Logs in; false when name and password do not fit, or the user is off, and everything is as before. False also when
+   the user is deleted meanwhile; then the session is nobody any more, and closed if it is a client's. `call` is the
    command that tries it. */
 MUST_USE bool acl_log_in(struct call *call, bytes name, bytes password);
 
@@ -113,7 +117,7 @@ bool acl_lets_in(const struct session *session);
 bool acl_is_open(const struct larder *engine);
 
 /* The long way of asking whether a call may run: if not, the error has been replied and the refusal is in the log. The
-   call was resolved. */
+   call was resolved. One that is barred by MULTI is let through, as there is another reason to refuse it. */
 bool acl_permits(struct call *call);
 /* The same of a call that EXEC is about to run, which was permitted when it was queued. */
 bool acl_still_permits(struct call *call);

@@ -197,8 +197,11 @@ static void free_reading(struct reading *reading)
 
 bool acl_load_text(struct larder *engine, const char *path, bytes content, struct session *self, struct text *error)
 {
+    struct text deprecated = {.limit = ACL_WARNING_MAX};
     struct reading reading = {.grammar = acl_grammar_of(engine), .path = path, .faults = error};
+    reading.grammar.deprecated = &deprecated;
     read_lines(&reading, content);
+    acl_warn(engine, &deprecated);
     bool is_right = error->len == 0 && !error->is_cut && !reading.is_cut;
     if (is_right && !acl_replace_users(engine, reading.drafts, reading.count, self))
         reading.is_cut = true;

@@ -1,7 +1,6 @@
 /* The rules of a user: their life, their passwords, and the modifiers that change them; see acl_rules.h. */
 #include "engine/acl_rules.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/sha256.h"
@@ -237,12 +236,9 @@ static enum acl_fault permit_first_argument(struct acl_selector *selector, bytes
         return ACL_UNKNOWN;
     if (!acl_is_word(argument))
         return ACL_SYNTAX;
-    if (grammar->log != NULL)
-        log_printf(
-            grammar->log, LOG_WARNING_LEVEL,
-            "Deprecation warning: Allowing a first arg of an otherwise blocked command is a misuse of ACL and may "
-            "get disabled in the future (offender: +%.*s)",
-            (int)(name.len < 128 ? name.len : 128), name.at);
+    if (grammar->deprecated != NULL)
+        text_append_format(grammar->deprecated, "%s+%.*s", grammar->deprecated->len > 0 ? " " : "",
+                           (int)(name.len < 128 ? name.len : 128), name.at);
     return or_no_memory(add_step(selector, name, true) && add_first_argument(selector, number, argument));
 }
 

@@ -13,7 +13,6 @@
 #include "engine/acl_list.h"
 #include "engine/command.h"
 
-struct log;
 struct sha256;
 
 enum acl_user_flag {
@@ -56,7 +55,7 @@ struct acl_rules {
 struct acl_grammar {
     const struct command_table *commands; /* names are those of the rows, whatever they were renamed to */
     bool opens_channels;                  /* acl-pubsub-default: new selectors permit all channels */
-    const struct log *log;                /* warns of what is deprecated; NULL: silently */
+    struct text *deprecated;              /* is told what should not be used any more; NULL: nobody is */
 };
 
 /* The rules of a user just created: off, no password, nothing permitted. One reference; NULL: no memory. */

@@ -193,8 +193,8 @@ static void look_again(struct session *session)
     if ((session->modes & MODE_SUBSCRIBED) && old != NULL && session->rules != old)
         check_subscriptions(session);
     acl_rules_drop(old);
-    bool is_free = is_let_in && (user == NULL || acl_permits_everything(session->rules));
-    session->free_pass = is_free ? session->rules_generation : 0;
+    bool may_do_everything = user == NULL || acl_permits_everything(session->rules);
+    session->free_pass = is_let_in && may_do_everything ? session->rules_generation : 0;
 }
 
 /* Brings what the session knows of its user up to date; true when nothing is forbidden to it. */
@@ -229,6 +229,8 @@ bool acl_permits(struct call *call)
         reply_error(call, "NOAUTH Authentication required.");
         return false;
     }
+    if (call_is_barred_by_multi(call))
+        return true; /* it is refused for that, and no word of it in the log */
     struct acl_question question = question_of(call);
     struct acl_answer answer = acl_check(call->session->rules, &question);
     if (answer.verdict == ACL_PERMITTED)
@@ -274,6 +276,17 @@ void acl_refuse_key(struct call *call, bytes key)
 
 /* ---- Logging in ---- */
 
+/* Takes the reference. Who deletes the user meanwhile closes the sessions that are it by then, or has marked it before
+   this one is it. */
+static bool become_if_there(struct session *session, struct acl_user *user)
+{
+    become(session, user, true);
+    if (!atomic_load_explicit(&user->is_gone, memory_order_relaxed))
+        return true;
+    log_out(session);
+    return false;
+}
+
 bool acl_log_in(struct call *call, bytes name, bytes password)
 {
     struct sha256 digest;
@@ -282,11 +295,10 @@ bool acl_log_in(struct call *call, bytes name, bytes password)
     struct acl_rules *rules = user != NULL ? acl_user_rules(call->engine, user) : NULL;
     bool is_right = rules != NULL && acl_rules_accept_password(rules, &digest);
     acl_rules_drop(rules);
-    if (is_right) {
-        become(call->session, user, true);
+    if (is_right && become_if_there(call->session, user))
         return true;
-    }
-    acl_user_drop(user);
+    if (!is_right)
+        acl_user_drop(user);
     stat_add(&call->executor->stats.acl_denied_logins, 1);
     log_refusal(call, ACL_REASON_AUTH, ARG(0), name);
     return false;

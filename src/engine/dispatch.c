@@ -506,7 +506,7 @@ static void refuse_subscriber(struct call *call)
    replied. */
 static bool is_in_place(struct call *call)
 {
-    if ((session_modes(call->session) & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI)) {
+    if (call_is_barred_by_multi(call)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
         return false;
     }

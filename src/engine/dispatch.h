@@ -64,6 +64,12 @@ static inline uint32_t call_flags(const struct call *call)
     return call->command->flags | (call->container != NULL ? call->container->flags : 0);
 }
 
+/* Does it stand within MULTI, where it may not, whoever says it? */
+static inline bool call_is_barred_by_multi(const struct call *call)
+{
+    return (session_modes(call->session) & MODE_MULTI) && (call_flags(call) & CMD_NO_MULTI);
+}
+
 /* What a call is about to do: as call_flags, but EXEC does what is queued. */
 uint32_t call_effective_flags(const struct call *call);
 

@@ -125,6 +125,7 @@ bool engine_init(struct larder *engine, const struct engine_options *options, st
     slowlog_init(&engine->slowlog);
     latency_init(&engine->latency);
     monitors_init(&engine->monitors);
+    hotkeys_init(&engine->hotkeys);
     engine->config = config;
     if (!command_table_init(&engine->commands, options->families))
         return false;
@@ -171,6 +172,7 @@ void engine_free(struct larder *engine)
     slowlog_free(&engine->slowlog);
     latency_free(&engine->latency);
     monitors_free(&engine->monitors);
+    hotkeys_free(&engine->hotkeys);
     command_table_free(&engine->commands);
     lock_free(&engine->sessions.lock);
     lock_free(&engine->executors_lock);
@@ -249,6 +251,7 @@ void executor_free(struct executor *executor)
     error_stats_retire(engine, &executor->errors);
     lock_give(&engine->executors_lock);
     command_stats_free(executor->commands, engine->commands.row_count);
+    mem_free(executor->uncounted.times);
     error_stats_free(&executor->errors);
     mem_free(executor->key_hashes);
     mem_free(executor->shard_set);
@@ -365,14 +368,14 @@ NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_
     bool has_built = false; /* one shard's step at a time */
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
-    uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
     for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);
+        uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
         has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
+        latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EXPIRE_CYCLE, now_ms / 1000);
         ks_unlock(ks, shard);
     }
-    latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EXPIRE_CYCLE, now_ms / 1000);
     for (size_t i = 0; i < shard_count && !has_built; i++)
         has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
     has_more |= has_built;

@@ -11,6 +11,7 @@
 #include "engine/command_stats.h"
 #include "engine/config.h"
 #include "engine/error_stats.h"
+#include "engine/hotkeys.h"
 #include "engine/latency.h"
 #include "engine/monitor.h"
 #include "engine/pubsub.h"
@@ -89,8 +90,9 @@ enum gate {
     GATE_MEMORY = 1 << 1,  /* maxmemory or maxkeys is set */
     GATE_TIMING = 1 << 2,  /* every call is timed: somebody wants to know of short ones too */
     GATE_MONITOR = 1 << 3, /* there are monitors */
+    GATE_HOTKEYS = 1 << 4, /* keys are tracked */
 
-    GATES_AROUND_CALLS = GATE_TIMING | GATE_MONITOR,
+    GATES_AROUND_CALLS = GATE_HOTKEYS | GATE_TIMING | GATE_MONITOR,
 };
 
 /* Who follows changes: bits of a shard's `interest`, or of the engine's for followers of all keys. */
@@ -140,6 +142,7 @@ struct larder {
     struct slowlog slowlog;   /* has its own lock */
     struct latency latency;   /* has its own lock */
     struct monitors monitors; /* has its own lock */
+    struct hotkeys hotkeys;   /* has its own locks */
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */

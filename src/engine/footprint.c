@@ -6,7 +6,8 @@
 static void measure_beside_keys(struct larder *engine, struct footprint *footprint)
 {
     footprint->clients = session_measure(&engine->sessions).memory;
-    footprint->statistics = command_stats_memory(engine) + error_stats_memory(engine);
+    footprint->statistics =
+        command_stats_memory(engine) + error_stats_memory(engine) + hotkeys_memory(&engine->hotkeys);
     footprint->logs = slowlog_memory(&engine->slowlog) + latency_memory(&engine->latency);
 }
 

@@ -16,7 +16,7 @@ struct footprint {
     size_t eviction;   /* queues and ghosts of allkeys-s3fifo */
     size_t flushed;    /* of flushed databases and large values, not given back yet */
     size_t clients;    /* sessions with input, output, queued commands, watches and subscriptions */
-    size_t statistics; /* counters and times by command, counts by error */
+    size_t statistics; /* counters and times by command, counts by error, hot keys */
     size_t logs;       /* the slow log, samples of the latency monitor */
     size_t keys;       /* how many: no part of the sum */
 };

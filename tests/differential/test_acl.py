@@ -192,6 +192,34 @@ def test_refusals_read_the_same(acl, case, is_queued):
     assert read_log(acl.connections[0]) == read_log(acl.connections[1])
 
 
+def test_what_may_not_stand_in_a_transaction_is_refused_for_that_first(acl):
+    """Whether the user may say it or not; it is no refusal of the ACL then, and is not logged as one."""
+    both(acl, "ACL", "SETUSER", "u", "on", "nopass", "+@all", "-shutdown", "~*")
+    both(acl, "CONFIG", "RESETSTAT")
+    commands = [
+        ("AUTH", "u", "x"),
+        ("SHUTDOWN", "NOSAVE"),
+        ("MULTI",),
+        ("SHUTDOWN", "NOSAVE"),
+        ("SHUTDOWN", "NONSENSE"),
+        ("SHUTDOWN", 1, 2, 3, 4, 5),
+        ("GET", "key"),
+        ("EXEC",),
+        ("GET", "key"),
+    ]
+    clients = [server.raw() for server in (acl.larder, acl.reference)]
+    for words in commands:
+        ours, theirs = (client.command(*words) for client in clients)
+        assert ours == as_in_7_2(theirs, "u"), show(words)
+    logs = [read_log(connection) for connection in acl.connections]
+    assert logs == 2 * [[(b"1", b"command", b"toplevel", b"shutdown", b"u")]]
+
+    def rejected(connection):
+        return re.search(rb"cmdstat_shutdown:.*(rejected_calls=\d+)", connection.ask("INFO", "commandstats")[1])[1]
+
+    assert rejected(acl.connections[0]) == rejected(acl.connections[1])
+
+
 UNCOMPARED = ("CLIENT", "CONFIG", "KEYS", "SCAN", "RANDOMKEY", "COMMAND", "TTL", "ACL", "MEMORY", "OBJECT")
 
 

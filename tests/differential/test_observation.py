@@ -52,6 +52,11 @@ EVERYDAY = [
     ("CONFIG", "GET", "maxmemory"),
     ("CONFIG", "SET", "requirepass", "", "maxmemory", 0, "masterauth", "secret"),
     ("CONFIG", "SET", "masteruser", "secret"),
+    ("ACL", "SETUSER", "bob", "on", ">secret", "~*"),
+    ("ACL", "SETUSER", "bob", "nonsense"),
+    ("ACL", "GETUSER", "nobody"),
+    ("ACL", "DELUSER", "bob", "nobody"),
+    ("ACL", "WHOAMI"),
     ("DEBUG", "SET-ACTIVE-EXPIRE", 1),
     ("SLOWLOG", "LEN"),
     ("LATENCY", "LATEST"),
@@ -213,6 +218,37 @@ def test_slow_log_shows_the_same_calls(watched):
     ours, theirs = both(watched, see)
     assert ours == theirs
     assert len(ours) > 30
+
+
+def test_rules_of_users_are_hidden_alike(watched):
+    """Also where they are refused or stand in a transaction; MONITOR does not even show that a user changed."""
+    hidden = [
+        ("ACL", "SETUSER", "secret-bob"),
+        ("acl", "SetUser", "secret-bob", "on", ">secret", "~secret*", "+@all"),
+        ("ACL", "SETUSER", "secret-bob", ">secret", "nonsense"),
+        ("ACL", "SETUSER", "secret bob", ">secret"),
+        ("ACL", "SETUSER", "secret-bob", *[f">secret{i}" for i in range(40)]),
+        ("MULTI",),
+        ("ACL", "SETUSER", "secret-bob", "(+get ~secret)"),
+        ("EXEC",),
+    ]
+
+    def see(server, connection):
+        monitor = server.raw()
+        monitor.command("MONITOR")
+        connection.command("CONFIG", "SET", "slowlog-log-slower-than", 0)
+        say(connection, [*hidden, ("ECHO", "the end")])
+        logged = slow_log(connection)
+        connection.command("ACL", "DELUSER", "secret-bob")
+        return logged, lines_until(monitor, b'"ECHO" "the end"')
+
+    ours, theirs = both(watched, see)
+    assert ours == theirs
+    logged, lines = ours
+    assert [words for words, _ in logged if words[:2] == [b"ACL", b"SETUSER"]][0] == [b"ACL", b"SETUSER", b"(redacted)"]
+    assert len([words for words, _ in logged if b"(redacted)" in words]) == 6
+    assert not [word for words, _ in logged for word in words if b"secret" in word]
+    assert [words for _, words in lines] == [b'"MULTI"', b'"EXEC"', b'"ECHO" "the end"']
 
 
 def test_slow_log_is_as_long_as_it_may_be(watched):

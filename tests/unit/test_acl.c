@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 
@@ -271,6 +272,36 @@ static void subscribers_that_lose_a_channel_are_closed_at_once(void **state)
     larder_session_close(admin);
 }
 
+/* Channels of the user itself and of a selector, which are taken away in several ways. */
+static void subscribers_stay_while_a_selector_permits_their_channel(void **state)
+{
+    static const struct {
+        const char *rules[3];
+        bool loses;
+    } changes[] = {
+        {{">pw", "+get", "~k"}, false},
+        {{"&d", "(&e +subscribe)", "(&f)"}, false},
+        {{"resetchannels", "&c", "&a"}, false},
+        {{"clearselectors", "&c", "&b"}, false},
+        {{"clearselectors", "(&x)", "(&c)"}, true},
+        {{"resetchannels", "&b", "&c"}, true},
+    };
+    larder_session *admin = open_session(*state);
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        larder_connection *client = open_connection(*state);
+        const char *const *rules = changes[i].rules;
+        assert_status(admin, "OK", "ACL", "SETUSER", "u", "reset", "on", "nopass", "&a", "&c", "+@all",
+                      "(&b +subscribe)");
+        assert_answer(client, "AUTH u x", "+OK\r\n");
+        send_words(client, "SUBSCRIBE a");
+        send_words(client, "SUBSCRIBE b");
+        assert_status(admin, "OK", "ACL", "SETUSER", "u", rules[0], rules[1], rules[2]);
+        assert_integer(admin, changes[i].loses ? 0 : 1, "PUBLISH", "a", "m");
+        larder_disconnect(client);
+    }
+    larder_session_close(admin);
+}
+
 static void channels_are_checked_by_name_and_patterns_by_their_text(void **state)
 {
     larder_session *admin = open_session(*state);
@@ -509,6 +540,180 @@ static void user_lines_make_users(void **state)
     larder_close(engine);
 }
 
+/* ---- Two threads, step by step ---- */
+
+/* What one thread does while the test holds a lock that it will come to. */
+struct step {
+    larder *engine;
+    larder_connection *connection;
+    const char *request;
+};
+
+/* Whether the connection is closed by that shows afterwards. */
+static void *send_request(void *context)
+{
+    const struct step *step = context;
+    larder_connection_write(step->connection, step->request, strlen(step->request));
+    return NULL;
+}
+
+static void *delete_u(void *context)
+{
+    const struct step *step = context;
+    const bytes name = BYTES("u");
+    acl_delete_users(step->engine, &name, 1, NULL);
+    return NULL;
+}
+
+/* A session by its number; the connection or session stays open meanwhile. */
+static struct session *session_of(larder *engine, uint64_t id)
+{
+    lock_take(&engine->sessions.lock);
+    struct session *session = session_find(&engine->sessions, (int64_t)id);
+    lock_give(&engine->sessions.lock);
+    assert_non_null(session);
+    return session;
+}
+
+static uint64_t id_of_connection(larder_connection *connection)
+{
+    char reply[64] = "";
+    send_words(connection, "CLIENT ID");
+    assert_true(larder_connection_read(connection, reply, sizeof(reply) - 1) > 0);
+    assert_int_equal(reply[0], ':');
+    return strtoull(reply + 1, NULL, 10);
+}
+
+/* Its SUBSCRIBE was permitted; before it is in force the permission is taken away, by one who does not find it yet. */
+static void who_subscribes_while_the_channel_is_taken_away_is_closed(void **state)
+{
+    larder *engine = *state;
+    larder_session *admin = open_session(engine);
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "+@all", "&p");
+    larder_connection *client = open_connection(engine);
+    struct session *session = session_of(engine, id_of_connection(client));
+    assert_answer(client, "AUTH u x", "+OK\r\n");
+    struct step step = {.connection = client, .request = "PSUBSCRIBE p\r\n"};
+    pthread_t thread;
+    rwlock_take_write(&engine->pubsub.patterns_lock);
+    assert_int_equal(pthread_create(&thread, NULL, send_request, &step), 0);
+    while (!(session_modes(session) & MODE_SUBSCRIBED)) /* set between the permission and the lock */
+        sched_yield();
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "resetchannels");
+    assert_false(atomic_load(&session->must_close));
+    rwlock_give(&engine->pubsub.patterns_lock);
+    pthread_join(thread, NULL);
+    assert_closed(client);
+    larder_disconnect(client);
+    assert_int_equal(pubsub_topics(&engine->pubsub, TOPIC_PATTERN), 0);
+    larder_session_close(admin);
+}
+
+/* The same of a session of the program's own, which can't be closed by others. */
+struct own_step {
+    larder_session *session;
+    larder_reply *reply;
+};
+
+static void *subscribe(void *context)
+{
+    struct own_step *step = context;
+    step->reply = larder_command(step->session, "PSUBSCRIBE", "p", NULL);
+    return NULL;
+}
+
+static void a_session_of_the_program_loses_what_it_subscribes_to_meanwhile(void **state)
+{
+    larder *engine = *state;
+    larder_session *admin = open_session(engine);
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "+@all", "&p");
+    struct own_step step = {.session = open_session(engine)};
+    larder_reply *id = larder_command(step.session, "CLIENT", "ID", NULL);
+    struct session *session = session_of(engine, (uint64_t)id->integer);
+    larder_reply_free(id);
+    assert_status(step.session, "OK", "AUTH", "u", "x");
+    pthread_t thread;
+    rwlock_take_write(&engine->pubsub.patterns_lock);
+    assert_int_equal(pthread_create(&thread, NULL, subscribe, &step), 0);
+    while (!(session_modes(session) & MODE_SUBSCRIBED))
+        sched_yield();
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "resetchannels");
+    rwlock_give(&engine->pubsub.patterns_lock);
+    pthread_join(thread, NULL);
+    larder_reply_free(step.reply);
+    assert_int_equal(pubsub_count_all(session), 0);
+    assert_integer(admin, 0, "PUBLISH", "p", "unheard");
+    larder_session_close(step.session);
+    larder_session_close(admin);
+}
+
+/* The password was right; before the session is that user, the user is deleted. Whichever of the two then comes first,
+   the client is not let in. */
+static void a_login_that_meets_the_deletion_of_its_user_fails(void **state)
+{
+    larder *engine = *state;
+    larder_session *admin = open_session(engine);
+    larder_freeze(engine); /* so that no upkeep comes in between, which asks all sessions for their memory */
+    for (int round = 0; round < 200; round++) {
+        assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "+@all");
+        larder_connection *client = open_connection(engine);
+        struct step step = {.engine = engine, .connection = client, .request = "AUTH u x\r\n"};
+        struct acl_user *user = acl_find_user(engine, BYTES("u"));
+        pthread_t login, deletion;
+        lock_take(&engine->sessions.lock);
+        assert_int_equal(pthread_create(&login, NULL, send_request, &step), 0);
+        while (atomic_load(&user->references) < 3) /* the table's, ours, and that of who logs in */
+            sched_yield();
+        assert_int_equal(pthread_create(&deletion, NULL, delete_u, &step), 0);
+        while (!atomic_load(&user->is_gone))
+            sched_yield();
+        lock_give(&engine->sessions.lock);
+        pthread_join(login, NULL);
+        pthread_join(deletion, NULL);
+        assert_closed(client);
+        larder_disconnect(client);
+        assert_int_equal(atomic_load(&user->references), 1);
+        acl_user_drop(user);
+    }
+    larder_session_close(admin);
+}
+
+/* ---- Warnings ---- */
+
+struct warnings {
+    larder *engine;
+    char text[1024];
+    bool is_locked; /* the users were, when it was warned */
+};
+
+static void note_warning(void *context, int level, const char *line)
+{
+    struct warnings *warnings = context;
+    if (level != LARDER_LOG_WARNING || warnings->engine == NULL)
+        return;
+    size_t len = strlen(warnings->text);
+    snprintf(warnings->text + len, sizeof(warnings->text) - len, "%s\n", line);
+    if (lock_try(&warnings->engine->acl.lock))
+        lock_give(&warnings->engine->acl.lock);
+    else
+        warnings->is_locked = true;
+}
+
+static void first_arguments_are_warned_of_without_stopping_anybody(void **state)
+{
+    struct warnings warnings = {0};
+    larder *engine = warnings.engine = open_engine(&(larder_options){.log = note_warning, .log_context = &warnings});
+    larder_session *admin = open_session(engine);
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "+get", "+config|get");
+    assert_string_equal(warnings.text, "");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "+select|0", "(+get|a ~b)");
+    assert_non_null(strstr(warnings.text, "(offender: +select|0 +get|a)\n"));
+    assert_false(warnings.is_locked);
+    larder_session_close(admin);
+    warnings.engine = NULL;
+    larder_close(engine);
+}
+
 /* ---- Many threads ---- */
 
 enum { CLIENTS = 4, ROUNDS = 8000 };
@@ -645,6 +850,7 @@ int main(void)
         WITH_ENGINE(prefix_commands_need_the_right_to_every_key),
         WITH_ENGINE(subscribers_that_lose_a_channel_are_closed_at_once),
         WITH_ENGINE(a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions),
+        WITH_ENGINE(subscribers_stay_while_a_selector_permits_their_channel),
         WITH_ENGINE(channels_are_checked_by_name_and_patterns_by_their_text),
         WITH_ENGINE(refusals_within_a_minute_are_counted_together),
         WITH_ENGINE(the_log_holds_no_more_than_it_may),
@@ -653,6 +859,10 @@ int main(void)
         WITH_FILE(a_faulty_file_changes_nothing),
         cmocka_unit_test(an_engine_with_faulty_users_does_not_open),
         cmocka_unit_test(user_lines_make_users),
+        WITH_ENGINE(who_subscribes_while_the_channel_is_taken_away_is_closed),
+        WITH_ENGINE(a_session_of_the_program_loses_what_it_subscribes_to_meanwhile),
+        WITH_ENGINE(a_login_that_meets_the_deletion_of_its_user_fails),
+        cmocka_unit_test(first_arguments_are_warned_of_without_stopping_anybody),
         WITH_ENGINE(a_change_of_rules_holds_on_all_threads_when_it_is_answered),
         WITH_ENGINE(users_may_come_and_go_while_they_are_in_use),
     };
