@@ -21,9 +21,10 @@ struct listing_query {
 
 struct listed {
     bytes key;
-    bytes value;       /* of a short string */
-    size_t size;       /* bytes of memory, where they were asked for */
-    struct blob *blob; /* the value of a long one, else NULL; the listing's */
+    bytes stored;       /* what is stored of a string */
+    struct blob *blob;  /* that holds it, if it is long, else NULL; the listing's */
+    bool is_compressed; /* it is the string's compressed form */
+    size_t size;        /* bytes of memory, where they were asked for */
 };
 
 struct listing_run {
