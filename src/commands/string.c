@@ -67,8 +67,8 @@ static bool is_string(struct call *call, const struct ks_key *key, bytes value)
 /* In place of compression-threshold, for what is likely to change again. */
 #define NEVER_COMPRESSED SIZE_MAX
 
-static bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
-                        size_t threshold, int64_t deadline_ms)
+static inline bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
+                               size_t threshold, int64_t deadline_ms)
 {
     if (unlikely(store_string(call, key, value, encoding, threshold, deadline_ms) != KS_OK)) {
         reply_no_memory(call);
@@ -94,7 +94,7 @@ static void put_expired(struct call *call, struct ks_key *key)
 
 /* Makes the key a string of this value, which is_too_long has let pass. False when there is no memory, which has been
    replied. */
-static bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
+static inline bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
 {
     if (unlikely(has_passed(call, deadline_ms))) {
         put_expired(call, key);

@@ -87,7 +87,7 @@ uint64_t ks_hash_entry(const void *context, const void *item)
 }
 
 /* The key as it is in the table, past its deadline or not. */
-static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64_t hash)
+static ALWAYS_INLINE struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64_t hash)
 {
     struct shard *shard = &ks->shards[ks_shard_index(ks, hash)];
     assert(ks_is_locked(shard));
@@ -109,7 +109,8 @@ static struct ks_key find_any(struct keyspace *ks, size_t db, bytes name, uint64
     return key;
 }
 
-struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
+/* `inline` is for the linker, which puts it into the lookup that every request makes: a tenth of an embedded GET. */
+inline struct ks_key ks_find(struct keyspace *ks, size_t db, bytes name, uint64_t hash, int64_t now_ms)
 {
     struct ks_key key = find_any(ks, db, name, hash);
     if (key.entry != NULL && unlikely(entry_deadline_ms(key.entry) <= now_ms)) {
