@@ -10,7 +10,7 @@ name=${1:?usage: configure.sh release|bare|asan|tsan|fuzz|lint}
 watched=(-Dallocator=libc -Dbuildtype=debugoptimized -Dtests=true)
 case $name in
 release) options=(-Dtests=false -Db_lto=true) ;;
-bare) options=(-Dtests=false -Dtls=disabled) ;; # without what is optional
+bare) options=(-Dtests=false -Dtls=disabled -Dlz4=disabled) ;; # without what is optional
 asan) options=("${watched[@]}" -Db_sanitize=address,undefined) ;;
 tsan) options=("${watched[@]}" -Db_sanitize=thread) ;;
 fuzz) options=("${watched[@]}" -Db_sanitize=address,undefined -Db_lundef=false -Dfuzzers=true -Dtests=false) && export CC=clang ;;

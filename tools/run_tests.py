@@ -168,7 +168,7 @@ def bare_stage(tally):
     """What does not need an optional library works without all of them."""
     build("bare")
     print("== black-box tests, without optional libraries", flush=True)
-    names = ("test_tls_absent", "test_connection", "test_config", "test_info", "test_lifecycle")
+    names = ("test_tls_absent", "test_compression_absent", "test_connection", "test_config", "test_info", "test_lifecycle")
     started = start_pytest("bare", *[ROOT / f"tests/integration/{name}.py" for name in names])
     finish_pytest(tally, "black-box tests", *started)
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-build=(gcc meson ninja-build pkg-config libc6-dev libmimalloc-dev libssl-dev libedit-dev)
+build=(gcc meson ninja-build pkg-config libc6-dev libmimalloc-dev libssl-dev liblz4-dev libedit-dev)
 declare -A packages=(
     [build]="${build[*]}"
     [test]="${build[*]} libcmocka-dev redis-server redis-tools python3 python3-venv clang libclang-rt-14-dev nodejs pypy3 gdb"

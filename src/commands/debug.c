@@ -45,17 +45,28 @@ static struct ks_key find_key(struct call *call, bytes name)
     return ks_find(ks, db, name, ks_hash(ks, name), call->now_ms);
 }
 
+/* Is the string an integer of 32 bits, as text? */
+static bool is_int32(const struct entry *entry, int64_t *number)
+{
+    struct string_view view;
+    if (entry_string_len(entry) > 11 || !view_open(&view, entry))
+        return false;
+    bool is_number = num_parse_int64(view.value, number);
+    view_close(&view);
+    return is_number && *number >= INT32_MIN && *number <= INT32_MAX;
+}
+
 /* Bytes of a string in a snapshot file, uncompressed: its length in 1, 2 or 5 bytes, or an integer in 2, 3 or 5. */
 static size_t serialized_length(const struct entry *entry)
 {
-    bytes value = entry_string(entry);
+    size_t len = entry_string_len(entry);
     int64_t number;
-    if (value.len <= 11 && num_parse_int64(value, &number) && number >= INT32_MIN && number <= INT32_MAX)
+    if (is_int32(entry, &number))
         return number >= INT8_MIN && number <= INT8_MAX ? 2 : number >= INT16_MIN && number <= INT16_MAX ? 3 : 5;
-    return value.len + (value.len < 64 ? 1 : value.len < 16384 ? 2 : 5);
+    return len + (len < 64 ? 1 : len < 16384 ? 2 : 5);
 }
 
-/* DEBUG OBJECT key */
+/* DEBUG OBJECT key: of a string that is stored compressed, `compressed` says in how many bytes. */
 static void debug_object(struct call *call)
 {
     struct ks_key key = find_key(call, ARG(2));
@@ -64,11 +75,14 @@ static void debug_object(struct call *call)
         return;
     }
     int64_t idle_s = ks_idle_seconds(&key, call->now_ms);
+    char compressed[64] = "";
+    if (entry_is_compressed(key.entry))
+        snprintf(compressed, sizeof(compressed), " compressed:%zu", entry_stored(key.entry).len);
     char text[256];
     snprintf(text, sizeof(text),
-             "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
+             "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld%s",
              (const void *)key.entry, entry_encoding_name(key.entry), serialized_length(key.entry),
-             (long long)((call->now_ms / 1000 - idle_s) & 0xffffff), (long long)idle_s);
+             (long long)((call->now_ms / 1000 - idle_s) & 0xffffff), (long long)idle_s, compressed);
     reply_status(call, text);
 }
 

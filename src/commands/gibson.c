@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "commands/prefix.h"
 #include "engine/locks.h"
+#include "engine/store.h"
 
 /* ---- Numbers and times ---- */
 
@@ -116,11 +117,17 @@ static void note_creation(struct call *call)
         atomic_store_explicit(&figures->last_item_s, now_s, memory_order_relaxed);
 }
 
+static void begin_value(struct call *call, struct new_string *string, bytes value)
+{
+    long long threshold = CFG_READ(call->engine->config, gibson_compression);
+    store_begin(call, string, value, string_encoding_of(value), threshold > 0 ? (size_t)threshold : SIZE_MAX);
+}
+
 /* Makes the key a fresh item with this value; false when there is no memory, which has been replied. */
-static bool put_fresh(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
+static bool put_fresh(struct call *call, struct ks_key *key, const struct new_string *value, int64_t deadline_ms)
 {
     struct item item = {.time_ms = call->now_ms};
-    if (!replied(call, ks_put_item(key, value, string_encoding_of(value), deadline_ms, call->now_ms, item)))
+    if (!replied(call, store_put_item(call, key, value, deadline_ms, item)))
         return false;
     note_creation(call);
     has_changed(call, key, CFG_NOTIFY_STRING, "set");
@@ -137,14 +144,15 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     if (key->entry != NULL)
         item = ks_item(key, call->now_ms);
     item.is_number = true;
-    return replied(call, ks_put_item(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms, item)) &&
+    return replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)) &&
            has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
-/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. */
+/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored compressed
+   is no number whatever it says, as in Gibson. */
 static bool add_to(struct call *call, struct ks_key *key, int64_t by, int64_t *sum)
 {
-    if (!parse_number(entry_string(key->entry), sum))
+    if (entry_is_compressed(key->entry) || !parse_number(entry_stored(key->entry), sum))
         return false;
     *sum = (int64_t)((uint64_t)*sum + (uint64_t)by);
     return put_number(call, key, *sum);
@@ -192,10 +200,15 @@ void cmd_gibson_set(struct call *call)
     struct ks_key key;
     if (!take_number(call, 2, &ttl) || !call_key_write(call, 3, TYPE_STRING, &key))
         return;
-    if (key.entry != NULL && is_locked(call, &key))
+    if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
-    else if (put_fresh(call, &key, ARG(4), ttl > 0 ? deadline_after(call, ttl) : NO_DEADLINE))
+        return;
+    }
+    struct new_string value;
+    begin_value(call, &value, ARG(4));
+    if (put_fresh(call, &key, &value, ttl > 0 ? deadline_after(call, ttl) : NO_DEADLINE))
         reply_bulk(call, ARG(4));
+    store_end(&value);
 }
 
 /* GIBSON TTL key seconds */
@@ -213,7 +226,7 @@ void cmd_gibson_ttl(struct call *call)
 static void reply_item(struct call *call, const struct entry *entry)
 {
     int64_t number;
-    if (is_number(entry) && num_parse_int64(entry_string(entry), &number))
+    if (is_number(entry) && num_parse_int64(entry_stored(entry), &number))
         reply_integer(call, number);
     else
         reply_string(call, entry);
@@ -320,14 +333,14 @@ static int64_t seconds_of(int64_t ms)
 static int64_t meta_size(struct call *call, const struct ks_key *key)
 {
     (void)call;
-    return is_number(key->entry) ? (int64_t)sizeof(int64_t) : (int64_t)entry_string(key->entry).len;
+    return is_number(key->entry) ? (int64_t)sizeof(int64_t) : (int64_t)entry_stored(key->entry).len;
 }
 
 static int64_t meta_encoding(struct call *call, const struct ks_key *key)
 {
-    enum { plain = 0, number = 2 };
+    enum { plain = 0, compressed = 1, number = 2 };
     (void)call;
-    return is_number(key->entry) ? number : plain;
+    return is_number(key->entry) ? number : entry_is_compressed(key->entry) ? compressed : plain;
 }
 
 static int64_t meta_access(struct call *call, const struct ks_key *key)
@@ -414,14 +427,16 @@ static bool is_open_string(const struct call *call, const struct ks_key *key)
 
 static bool set_one(struct call *call, struct ks_key *key, void *context)
 {
-    (void)context;
-    return is_open_string(call, key) && put_fresh(call, key, ARG(3), NO_DEADLINE);
+    return is_open_string(call, key) && put_fresh(call, key, context, NO_DEADLINE);
 }
 
 /* GIBSON MSET prefix value */
 void cmd_gibson_mset(struct call *call)
 {
-    change_all(call, KEY_UPDATE, set_one, NULL);
+    struct new_string value;
+    begin_value(call, &value, ARG(3));
+    change_all(call, KEY_UPDATE, set_one, &value);
+    store_end(&value);
 }
 
 static bool set_lifetime_of_one(struct call *call, struct ks_key *key, void *context)
@@ -535,18 +550,16 @@ static size_t size_of_value(const struct listed *listed)
 {
     if (listed->is_number)
         return sizeof(int64_t);
-    return listed->blob != NULL ? listed->blob->len : listed->value.len;
+    return listed->is_compressed ? compressed_value_len(listed->stored) : listed->stored.len;
 }
 
 static void reply_listed(struct call *call, const struct listed *listed)
 {
     int64_t number;
-    if (listed->is_number && num_parse_int64(listed->value, &number))
+    if (listed->is_number && num_parse_int64(listed->stored, &number))
         reply_integer(call, number);
-    else if (listed->blob != NULL)
-        reply_blob(call, listed->blob, 0, listed->blob->len);
     else
-        reply_bulk(call, listed->value);
+        prefix_reply_string(call, listed);
 }
 
 static void reply_values(struct call *call, struct listing *listing, size_t limit)

@@ -93,14 +93,15 @@ void cmd_gibson_stats(struct call *call)
     struct out_chunk *begun = reply_begin(call);
     put_server(call);
     put_number(call, "total_items", data.keys);
-    put_number(call, "total_compressed_items", 0);
+    put_number(call, "total_compressed_items", data.compressed);
     put_number(call, "total_clients", session_measure(&engine->sessions).count);
     put_number(call, "total_cron_done", (uint64_t)(call->now_ms - engine->opened_ms) / TICK_MS);
     put_number(call, "total_connections", stats.connections);
     put_number(call, "total_requests", stats.gibson_requests);
     put_pool(call, &data);
     put_memory(call, &data);
-    put_number(call, "compr_rate_avg", 0);
+    put_number(call, "compr_rate_avg",
+               stats.compressions > 0 ? stats.compressions_saved_percents / stats.compressions : 0);
     put_quotient(call, "reqs_per_client_avg", stats.gibson_requests, stats.connections);
     reply_end_map(call, begun, STATS_FIELDS);
 }

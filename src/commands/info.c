@@ -81,7 +81,8 @@ static void write_server(struct info *info)
                        "multiplexing_api:epoll\r\n"
 #endif
                        "atomicvar_api:c11-builtin\r\n"
-                       "tls_library:" LARDER_TLS "\r\n",
+                       "tls_library:" LARDER_TLS "\r\n"
+                       "compression_library:" LARDER_LZ4 "\r\n",
                        system.sysname, system.release, system.machine, sizeof(void *) * 8);
 #if defined(__GNUC__) && !defined(__clang__)
     text_append_format(&info->text, "gcc_version:%d.%d.%d\r\n", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
@@ -168,6 +169,20 @@ static void append_excess(struct info *info, const char *field, size_t larger, s
                            field, (long long)memory_difference(larger, smaller));
 }
 
+/* What is stored compressed now, and how often that was done: each time, how much smaller the value became. */
+static void append_compression(struct info *info, const struct footprint *parts)
+{
+    struct executor_stats stats = engine_stats(info->engine);
+    unsigned long long count = stat(&stats.compressions);
+    double percents = (double)stat(&stats.compressions_saved_percents);
+    text_append_format(&info->text,
+                       "compressed_keys:%zu\r\n"
+                       "compression_saved_bytes:%zu\r\n"
+                       "compressions:%llu\r\n"
+                       "compression_saved_percent:%.2f\r\n",
+                       parts->compressed, parts->compression_saved, count, count > 0 ? percents / (double)count : 0);
+}
+
 static void write_memory(struct info *info)
 {
     struct memory_figures memory = memory_measure(info->engine);
@@ -236,6 +251,7 @@ static void write_memory(struct info *info)
                        "active_defrag_running:0\r\n",
                        memory.parts.clients, memory.parts.prefixes, memory.parts.eviction, memory.parts.flushed,
                        memory.parts.tables, memory.parts.statistics, memory.parts.logs, mem_allocator_name());
+    append_compression(info, &memory.parts);
 }
 
 static void write_persistence(struct info *info)

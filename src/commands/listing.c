@@ -4,13 +4,15 @@
 #include "base/mem.h"
 #include "keyspace/prefix.h"
 
-/* What stands in front of a record's key and value in a run. */
+/* What stands in front of a record's key and value in a run. Strings are copied as they are stored, and expanded when
+   they are sent, one after the other and under no lock. */
 struct record {
     struct blob *blob; /* a reference, or NULL */
     uint32_t key_len;
     uint32_t value_len; /* bytes behind the key */
     size_t size;        /* of the entry, if that was asked for */
     bool is_number;
+    bool is_compressed;
 };
 
 /* ---- Collecting ---- */
@@ -41,14 +43,15 @@ static bool reserve(struct listing_run *run, size_t more)
 static bool add(struct listing_run *run, const struct entry *entry, enum listing_kind kind)
 {
     bytes key = entry_key(entry);
-    bytes value = kind == LISTING_VALUES ? entry_string(entry) : (bytes){NULL, 0};
+    bytes value = kind == LISTING_VALUES ? entry_stored(entry) : (bytes){NULL, 0};
     bool is_shared = value.len >= REPLY_BLOB_MIN;
     struct record record = {
-        .blob = is_shared ? entry_blob(entry) : NULL,
+        .blob = is_shared ? entry_stored_blob(entry) : NULL,
         .key_len = (uint32_t)key.len,
         .value_len = is_shared ? 0 : (uint32_t)value.len,
         .size = kind == LISTING_SIZES ? ks_entry_memory(entry) : 0,
         .is_number = entry_item(entry) != NULL && entry_item(entry)->is_number,
+        .is_compressed = entry_is_compressed(entry),
     };
     if (!reserve(run, sizeof(record) + record.key_len + record.value_len))
         return false;
@@ -183,8 +186,11 @@ bool listing_next(struct listing *listing, struct listed *listed)
     struct record record = read_record(run, run->next);
     const char *key = run->at + run->next + sizeof(record);
     listed->key = (bytes){key, record.key_len};
-    listed->value = (bytes){key + record.key_len, record.value_len};
+    listed->stored = (bytes){key + record.key_len, record.value_len};
+    if (record.blob != NULL)
+        listed->stored = blob_bytes(record.blob);
     listed->blob = record.blob;
+    listed->is_compressed = record.is_compressed;
     listed->size = record.size;
     listed->is_number = record.is_number;
     run->next += sizeof(record) + record.key_len + record.value_len;

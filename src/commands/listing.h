@@ -22,10 +22,11 @@ struct listing_query {
 
 struct listed {
     bytes key;
-    bytes value;       /* of a short string */
-    size_t size;       /* bytes of memory, where they were asked for */
-    struct blob *blob; /* the value of a long one, else NULL; the listing's */
-    bool is_number;    /* LISTING_VALUES: Gibson's encoding NUMBER; the value is the text of an integer */
+    bytes stored;       /* what is stored of a string */
+    struct blob *blob;  /* that holds it, if it is long, else NULL; the listing's */
+    bool is_compressed; /* it is the string's compressed form */
+    size_t size;        /* bytes of memory, where they were asked for */
+    bool is_number;     /* LISTING_VALUES: Gibson's encoding NUMBER; the string is that of an integer */
 };
 
 struct listing_run {

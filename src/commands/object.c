@@ -60,8 +60,12 @@ enum { SHARED_INTEGERS = 10000, SHARED_REFERENCES = INT32_MAX };
 static bool is_shared_in_redis(const struct call *call, const struct entry *entry)
 {
     int64_t value;
-    if (entry->type != TYPE_STRING || entry->encoding != STRING_INT || !num_parse_int64(entry_string(entry), &value) ||
-        value < 0 || value >= SHARED_INTEGERS)
+    struct string_view view;
+    if (entry->type != TYPE_STRING || entry->encoding != STRING_INT || !view_open(&view, entry))
+        return false;
+    bool is_small = num_parse_int64(view.value, &value) && value >= 0 && value < SHARED_INTEGERS;
+    view_close(&view);
+    if (!is_small)
         return false;
     if (CFG_READ(call->engine->config, maxmemory) == 0)
         return true;

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "commands/listing.h"
 #include "engine/locks.h"
+#include "engine/store.h"
 #include "keyspace/prefix.h"
 
 void prefix_ensure_index(struct call *call)
@@ -108,6 +109,16 @@ void cmd_prefix_keys(struct call *call)
     listing_free(&listing);
 }
 
+void prefix_reply_string(struct call *call, const struct listed *listed)
+{
+    if (listed->is_compressed)
+        reply_compressed(call, listed->stored, 0, compressed_value_len(listed->stored));
+    else if (listed->blob != NULL)
+        reply_blob(call, listed->blob, 0, listed->stored.len);
+    else
+        reply_bulk(call, listed->stored);
+}
+
 /* PREFIX GET prefix [LIMIT n] [AFTER key]: the strings among the keys, with their values. */
 void cmd_prefix_get(struct call *call)
 {
@@ -123,10 +134,7 @@ void cmd_prefix_get(struct call *call)
     reply_map(call, listing.left);
     while (listing_next(&listing, &listed)) {
         reply_bulk(call, listed.key);
-        if (listed.blob != NULL)
-            reply_blob(call, listed.blob, 0, listed.blob->len);
-        else
-            reply_bulk(call, listed.value);
+        prefix_reply_string(call, &listed);
     }
     listing_free(&listing);
 }
@@ -182,15 +190,14 @@ void cmd_prefix_del(struct call *call)
 }
 
 struct new_value {
-    bytes value;
-    enum string_encoding encoding;
+    struct new_string string;
     int64_t deadline_ms;
 };
 
 static bool set_one(struct call *call, struct ks_key *key, void *context)
 {
     const struct new_value *new = context;
-    if (ks_put_string(key, new->value, new->encoding, new->deadline_ms, call->now_ms) != KS_OK) {
+    if (store_put(call, key, &new->string, new->deadline_ms) != KS_OK) {
         reply_no_memory(call);
         return false;
     }
@@ -217,7 +224,7 @@ static bool parse_lifetime(struct call *call, size_t argument, int64_t unit_ms, 
    value; none is created. */
 void cmd_prefix_set(struct call *call)
 {
-    struct new_value new = {.value = ARG(3), .encoding = string_encoding_of(ARG(3)), .deadline_ms = NO_DEADLINE};
+    struct new_value new = {.deadline_ms = NO_DEADLINE};
     bool is_fine = call->argc <= 6;
     if (call->argc == 5)
         is_fine = call_is_word(call, 4, "keepttl");
@@ -227,7 +234,7 @@ void cmd_prefix_set(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    if (new.value.len > KS_VALUE_MAX) {
+    if (ARG(3).len > KS_VALUE_MAX) {
         reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
         return;
     }
@@ -235,7 +242,9 @@ void cmd_prefix_set(struct call *call)
         new.deadline_ms = KEEP_DEADLINE;
     else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
         return;
+    store_begin(call, &new.string, ARG(3), string_encoding_of(ARG(3)), store_threshold(call));
     change_all(call, KEY_UPDATE, set_one, &new);
+    store_end(&new.string);
 }
 
 /* Strings that are no integers, sums that overflow and other types are left as they are, and not counted. */
@@ -243,8 +252,16 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
 {
     int64_t sum;
     char text[NUM_INTEGER_SIZE];
-    if (key->entry->type != TYPE_STRING ||
-        string_add_integer(entry_string(key->entry), *(int64_t *)context, &sum) != SUM_OK)
+    struct string_view old;
+    if (key->entry->type != TYPE_STRING || entry_string_len(key->entry) > NUM_INTEGER_SIZE)
+        return false; /* whatever is longer is not worth being expanded */
+    if (!view_open(&old, key->entry)) {
+        reply_no_memory(call);
+        return false;
+    }
+    enum string_sum outcome = string_add_integer(old.value, *(int64_t *)context, &sum);
+    view_close(&old);
+    if (outcome != SUM_OK)
         return false;
     bytes value = {text, num_format_int64(text, sum)};
     if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)

@@ -23,6 +23,9 @@ void prefix_ensure_index(struct call *call);
 /* As listing_collect, with the index if it may be there; on failure the error has been replied. */
 MUST_USE bool prefix_collect(struct call *call, struct listing *listing, const struct listing_query *query);
 
+/* A string that was listed with its value. */
+void prefix_reply_string(struct call *call, const struct listed *listed);
+
 /* A change of one key; false when it does not count as changed. On failure the error has been replied. */
 typedef bool prefix_change_fn(struct call *call, struct ks_key *key, void *context);
 /* Changes every key of the prefix in the call's third word, all shards being held, and says how many were. Locked keys are

@@ -3,7 +3,7 @@
    Redis's order, so that a refused command changes nothing. */
 #include "commands/string.h"
 
-#include "engine/call.h"
+#include "engine/store.h"
 #include "values/string.h"
 
 static uint64_t max_bulk_len(const struct call *call)
@@ -42,10 +42,35 @@ static void delete_key(struct call *call, struct ks_key *key)
     call_event(call, CFG_NOTIFY_GENERIC, "del", key);
 }
 
-static bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
-                        int64_t deadline_ms)
+/* A view of the key's string, or of `otherwise` where there is no key. False when there is no memory to expand it,
+   which has been replied. */
+static bool open_string(struct call *call, const struct ks_key *key, bytes otherwise, struct string_view *view)
 {
-    if (unlikely(ks_put_string(key, value, encoding, deadline_ms, call->now_ms) != KS_OK)) {
+    *view = VIEW_OF(otherwise);
+    if (key->entry == NULL || likely(view_open(view, key->entry)))
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
+/* Is this the key's string? When there is no memory to expand it, that has been replied. */
+static bool is_string(struct call *call, const struct ks_key *key, bytes value)
+{
+    struct string_view view;
+    if (key->entry == NULL || entry_string_len(key->entry) != value.len || !open_string(call, key, BYTES(""), &view))
+        return false;
+    bool is_equal = bytes_equal(view.value, value);
+    view_close(&view);
+    return is_equal;
+}
+
+/* In place of compression-threshold, for what is likely to change again. */
+#define NEVER_COMPRESSED SIZE_MAX
+
+static inline bool put_encoded(struct call *call, struct ks_key *key, bytes value, enum string_encoding encoding,
+                               size_t threshold, int64_t deadline_ms)
+{
+    if (unlikely(store_string(call, key, value, encoding, threshold, deadline_ms) != KS_OK)) {
         reply_no_memory(call);
         return false;
     }
@@ -69,13 +94,13 @@ static void put_expired(struct call *call, struct ks_key *key)
 
 /* Makes the key a string of this value, which is_too_long has let pass. False when there is no memory, which has been
    replied. */
-static bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
+static inline bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
 {
     if (unlikely(has_passed(call, deadline_ms))) {
         put_expired(call, key);
         return true;
     }
-    if (!put_encoded(call, key, value, string_encoding_of(value), deadline_ms))
+    if (!put_encoded(call, key, value, string_encoding_of(value), store_threshold(call), deadline_ms))
         return false;
     call_event(call, CFG_NOTIFY_STRING, "set", key);
     if (deadline_ms != NO_DEADLINE && deadline_ms != KEEP_DEADLINE)
@@ -101,23 +126,28 @@ static void reply_string_or_null(struct call *call, const struct ks_key *key)
 /* The value that a key had before it is overwritten; a reply must wait until that has succeeded. */
 struct old_value {
     bool exists;
-    struct blob *blob; /* a reference; NULL: the bytes are in `text` */
-    size_t len;
+    struct blob *blob;       /* a reference; NULL: the value is the view's */
+    struct string_view view; /* of `text`, or of a value that was expanded */
     char text[ENTRY_INLINE_MAX];
 };
 
-static void remember(struct old_value *old, const struct entry *entry)
+/* False when there is no memory to expand the value, which has been replied. */
+static bool remember(struct call *call, struct old_value *old, const struct ks_key *key)
 {
+    const struct entry *entry = key->entry;
     old->exists = entry != NULL;
     old->blob = NULL;
-    if (entry == NULL)
-        return;
-    bytes value = entry_string(entry);
-    old->len = value.len;
-    if (entry->flags & ENTRY_IS_BOXED)
-        old->blob = blob_keep(entry_blob(entry));
-    else
-        memcpy(old->text, value.at, value.len);
+    if (!open_string(call, key, BYTES(""), &old->view))
+        return false;
+    if (entry == NULL || old->view.expanded != NULL)
+        return true;
+    if (entry->flags & ENTRY_IS_BOXED) {
+        old->blob = blob_keep(entry_stored_blob(entry));
+    } else {
+        memcpy(old->text, old->view.value.at, old->view.value.len);
+        old->view.value.at = old->text;
+    }
+    return true;
 }
 
 static void reply_old_value(struct call *call, const struct old_value *old)
@@ -125,19 +155,26 @@ static void reply_old_value(struct call *call, const struct old_value *old)
     if (!old->exists)
         reply_null(call);
     else if (old->blob != NULL)
-        reply_blob(call, old->blob, 0, old->len);
+        reply_blob(call, old->blob, 0, old->blob->len);
     else
-        reply_bulk(call, (bytes){old->text, old->len});
+        reply_bulk(call, old->view.value);
+}
+
+static void forget(struct old_value *old)
+{
+    view_close(&old->view);
+    if (old->blob != NULL)
+        blob_drop(old->blob);
 }
 
 static void put_and_reply_old(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
 {
     struct old_value old;
-    remember(&old, key->entry);
+    if (!remember(call, &old, key))
+        return;
     if (put(call, key, value, deadline_ms))
         reply_old_value(call, &old);
-    if (old.blob != NULL)
-        blob_drop(old.blob);
+    forget(&old);
 }
 
 /* The options of SET, GETEX and MSETEX. */
@@ -247,15 +284,15 @@ void cmd_get(struct call *call)
         reply_string_or_null(call, &key);
 }
 
-/* Does the present value allow SET to go on? */
-static bool meets_condition(const struct call *call, const struct options *options, const struct ks_key *key)
+/* Does the present value allow SET to go on? Without memory to see that, the error has been replied. */
+static bool meets_condition(struct call *call, const struct options *options, const struct ks_key *key)
 {
     if (options->given & OPTION_NX)
         return key->entry == NULL;
     if (options->given & OPTION_XX)
         return key->entry != NULL;
     if (options->given & OPTION_IFEQ)
-        return key->entry != NULL && bytes_equal(entry_string(key->entry), ARG(options->comparand_at));
+        return is_string(call, key, ARG(options->comparand_at));
     return true;
 }
 
@@ -272,6 +309,8 @@ static void set_with_options(struct call *call)
     if (!is_found)
         return;
     if (!meets_condition(call, &options, &key)) {
+        if (call->failed)
+            return;
         if (options.given & OPTION_GET)
             reply_string_or_null(call, &key);
         else
@@ -345,8 +384,17 @@ void cmd_getdel(struct call *call)
     if (!find_string_to_change(call, &key))
         return;
     reply_string_or_null(call, &key);
-    if (key.entry != NULL)
+    if (key.entry != NULL && !call->failed)
         delete_key(call, &key);
+}
+
+/* Replies an entry's string, without expanding it once more if the view has done so. */
+static void reply_viewed(struct call *call, const struct entry *entry, const struct string_view *view)
+{
+    if (view->expanded != NULL)
+        reply_bulk(call, view->value);
+    else
+        reply_string(call, entry);
 }
 
 /* GETEX key [EX s | PX ms | EXAT time | PXAT time | PERSIST]. The time is looked at only when the key exists. */
@@ -360,22 +408,25 @@ void cmd_getex(struct call *call)
         cmd_get(call);
         return;
     }
-    if (!find_string_to_change(call, &key) || (key.entry != NULL && !find_deadline(call, &options)))
+    struct string_view view;
+    if (!find_string_to_change(call, &key) || (key.entry != NULL && !find_deadline(call, &options)) ||
+        !open_string(call, &key, BYTES(""), &view))
         return;
     if (key.entry == NULL) {
         reply_null(call);
     } else if (has_passed(call, options.deadline_ms)) {
-        reply_string(call, key.entry);
+        reply_viewed(call, key.entry, &view);
         delete_key(call, &key);
     } else if ((options.given & OPTION_PERSIST) && entry_deadline_ms(key.entry) == NO_DEADLINE) {
-        reply_string(call, key.entry);
+        reply_viewed(call, key.entry, &view);
     } else if (ks_set_deadline(&key, options.deadline_ms) == KS_OK) {
         call_changed(call, &key);
         call_event(call, CFG_NOTIFY_GENERIC, options.given & OPTION_PERSIST ? "persist" : "expire", &key);
-        reply_string(call, key.entry);
+        reply_viewed(call, key.entry, &view);
     } else {
         reply_no_memory(call);
     }
+    view_close(&view);
 }
 
 /* DELIFEQ key value. Reply: 1 when the value was this and the key was deleted, otherwise 0. */
@@ -384,7 +435,9 @@ void cmd_delifeq(struct call *call)
     struct ks_key key;
     if (!call_key_write(call, 1, TYPE_STRING, &key))
         return;
-    bool is_equal = key.entry != NULL && bytes_equal(entry_string(key.entry), ARG(2));
+    bool is_equal = is_string(call, &key, ARG(2));
+    if (call->failed)
+        return;
     if (is_equal)
         delete_key(call, &key);
     reply_integer(call, is_equal);
@@ -519,13 +572,13 @@ void cmd_append(struct call *call)
     if (is_too_long(call, tail) || !call_key_write(call, 1, TYPE_STRING, &key))
         return;
     if (key.entry == NULL) {
-        if (!put_encoded(call, &key, tail, string_encoding_of(tail), NO_DEADLINE))
+        if (!put_encoded(call, &key, tail, string_encoding_of(tail), NEVER_COMPRESSED, NO_DEADLINE))
             return;
         call_event(call, CFG_NOTIFY_STRING, "append", &key);
         reply_integer(call, (int64_t)tail.len);
         return;
     }
-    size_t len = entry_string(key.entry).len;
+    size_t len = entry_string_len(key.entry);
     if (exceeds_limit(call, len, tail.len) || !resize(call, &key, len + tail.len, "append", &data))
         return;
     if (tail.len > 0)
@@ -548,7 +601,7 @@ void cmd_setrange(struct call *call)
     }
     if (!call_key_write(call, 1, TYPE_STRING, &key))
         return;
-    size_t len = key.entry != NULL ? entry_string(key.entry).len : 0;
+    size_t len = key.entry != NULL ? entry_string_len(key.entry) : 0;
     if (part.len == 0) {
         reply_integer(call, (int64_t)len);
         return;
@@ -569,7 +622,7 @@ void cmd_strlen(struct call *call)
 {
     struct ks_key key;
     if (call_key_read(call, 1, TYPE_STRING, &key))
-        reply_integer(call, key.entry != NULL ? (int64_t)entry_string(key.entry).len : 0);
+        reply_integer(call, key.entry != NULL ? (int64_t)entry_string_len(key.entry) : 0);
 }
 
 /* GETRANGE key start end, and SUBSTR */
@@ -582,7 +635,7 @@ void cmd_getrange(struct call *call)
         return;
     size_t first;
     size_t count;
-    string_range(key.entry != NULL ? entry_string(key.entry).len : 0, start, end, &first, &count);
+    string_range(key.entry != NULL ? entry_string_len(key.entry) : 0, start, end, &first, &count);
     if (count > 0)
         reply_string_range(call, key.entry, first, count);
     else
@@ -592,10 +645,13 @@ void cmd_getrange(struct call *call)
 static void add_integer(struct call *call, int64_t by)
 {
     struct ks_key key;
-    if (!call_key_write(call, 1, TYPE_STRING, &key))
+    struct string_view old;
+    if (!call_key_write(call, 1, TYPE_STRING, &key) || !open_string(call, &key, BYTES("0"), &old))
         return;
     int64_t sum;
-    switch (string_add_integer(key.entry != NULL ? entry_string(key.entry) : BYTES("0"), by, &sum)) {
+    enum string_sum outcome = string_add_integer(old.value, by, &sum);
+    view_close(&old);
+    switch (outcome) {
     case SUM_NOT_A_NUMBER:
         reply_error(call, "ERR value is not an integer or out of range");
         return;
@@ -607,7 +663,7 @@ static void add_integer(struct call *call, int64_t by)
     }
     char text[NUM_INTEGER_SIZE];
     bytes value = {text, num_format_int64(text, sum)};
-    if (!put_encoded(call, &key, value, STRING_INT, KEEP_DEADLINE))
+    if (!put_encoded(call, &key, value, STRING_INT, NEVER_COMPRESSED, KEEP_DEADLINE))
         return;
     call_event(call, CFG_NOTIFY_STRING, "incrby", &key);
     reply_integer(call, sum);
@@ -649,11 +705,14 @@ void cmd_decrby(struct call *call)
 void cmd_incrbyfloat(struct call *call)
 {
     struct ks_key key;
-    if (!call_key_write(call, 1, TYPE_STRING, &key))
+    struct string_view old;
+    if (!call_key_write(call, 1, TYPE_STRING, &key) || !open_string(call, &key, BYTES("0"), &old))
         return;
     char text[NUM_LONG_DOUBLE_SIZE];
     bytes value = {text, 0};
-    switch (string_add_float(key.entry != NULL ? entry_string(key.entry) : BYTES("0"), ARG(2), text, &value.len)) {
+    enum string_sum outcome = string_add_float(old.value, ARG(2), text, &value.len);
+    view_close(&old);
+    switch (outcome) {
     case SUM_NOT_A_NUMBER:
         reply_error(call, "ERR value is not a valid float");
         return;
@@ -663,7 +722,7 @@ void cmd_incrbyfloat(struct call *call)
     case SUM_OK:
         break;
     }
-    if (!put_encoded(call, &key, value, string_encoding_of_text(value.len), KEEP_DEADLINE))
+    if (!put_encoded(call, &key, value, string_encoding_of_text(value.len), NEVER_COMPRESSED, KEEP_DEADLINE))
         return;
     call_event(call, CFG_NOTIFY_STRING, "incrbyfloat", &key);
     reply_bulk(call, value);
@@ -702,17 +761,17 @@ static bool parse_lcs_options(struct call *call, struct lcs_options *options)
     return false;
 }
 
-static bool find_lcs_string(struct call *call, size_t argument, bytes *value)
+/* Looks up the two strings; a missing key counts as an empty one. Both must be strings, or that is the reply. */
+static bool find_lcs_strings(struct call *call, struct ks_key *a, struct ks_key *b)
 {
-    struct ks_key key;
-    call_key_read(call, argument, TYPE_ANY, &key);
-    *value = BYTES("");
-    if (key.entry == NULL)
+    call_key_read(call, 1, TYPE_ANY, a);
+    call_key_read(call, 2, TYPE_ANY, b);
+    if (bytes_equal(a->name, b->name))
+        *a = *b; /* the second use of a key may give it another entry */
+    if ((a->entry == NULL || a->entry->type == TYPE_STRING) && (b->entry == NULL || b->entry->type == TYPE_STRING))
         return true;
-    if (key.entry->type != TYPE_STRING)
-        return false;
-    *value = entry_string(key.entry);
-    return true;
+    reply_error(call, "ERR The specified keys must contain string values");
+    return false;
 }
 
 static void reply_bounds(struct call *call, size_t start, size_t len)
@@ -744,31 +803,39 @@ static void reply_lcs_ranges(struct call *call, struct lcs *lcs, const struct lc
     reply_integer(call, (int64_t)lcs->len);
 }
 
-/* LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]. The types are checked before the options. */
-void cmd_lcs(struct call *call)
+static void reply_lcs(struct call *call, bytes a, bytes b, const struct lcs_options *options)
 {
-    bytes a;
-    bytes b;
-    bool is_a_string = find_lcs_string(call, 1, &a);
-    if (!find_lcs_string(call, 2, &b) || !is_a_string) {
-        reply_error(call, "ERR The specified keys must contain string values");
-        return;
-    }
-    struct lcs_options options;
     struct lcs lcs;
-    if (!parse_lcs_options(call, &options))
-        return;
     if (lcs_redis_bytes(a.len, b.len) > max_bulk_len(call)) {
         reply_error(call, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
-    } else if (!lcs_init(&lcs, a, b, options.wants_length)) {
+    } else if (!lcs_init(&lcs, a, b, options->wants_length)) {
         reply_error(call, "ERR Insufficient memory, failed allocating transient memory for LCS");
     } else {
-        if (options.wants_length)
+        if (options->wants_length)
             reply_integer(call, (int64_t)lcs.len);
-        else if (options.wants_ranges)
-            reply_lcs_ranges(call, &lcs, &options);
+        else if (options->wants_ranges)
+            reply_lcs_ranges(call, &lcs, options);
         else
             reply_bulk(call, lcs_text(&lcs));
         lcs_free(&lcs);
+    }
+}
+
+/* LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]. The types are checked before the options. */
+void cmd_lcs(struct call *call)
+{
+    struct ks_key a;
+    struct ks_key b;
+    struct lcs_options options;
+    if (!find_lcs_strings(call, &a, &b) || !parse_lcs_options(call, &options))
+        return;
+    struct string_view view_of_a;
+    struct string_view view_of_b;
+    if (open_string(call, &a, BYTES(""), &view_of_a)) {
+        if (open_string(call, &b, BYTES(""), &view_of_b)) {
+            reply_lcs(call, view_of_a.value, view_of_b.value, &options);
+            view_close(&view_of_b);
+        }
+        view_close(&view_of_a);
     }
 }

@@ -112,8 +112,11 @@ static inline bool call_is_word(const struct call *call, size_t argument, const 
     return bytes_equal_nocase(call->argv[argument], bytes_of(word));
 }
 
-/* A string value as a reply, without copying large ones; with a range, bytes [start, start + len) of it. */
+/* A string value as a reply, without copying large ones; with a range, bytes [start, start + len) of it. One that is
+   stored compressed is expanded; when there is no memory for that, the error is the reply. */
 void reply_string(struct call *call, const struct entry *entry);
 void reply_string_range(struct call *call, const struct entry *entry, size_t start, size_t len);
+/* The same for what was copied from an entry: the compressed form of a string. */
+void reply_compressed(struct call *call, bytes compressed, size_t start, size_t len);
 
 #endif

@@ -3,6 +3,7 @@
    fields, all at once as far as texts and lists are concerned; then the hooks are asked. What is left over from the
    exchange are the old values, so that undoing a change needs no memory and cannot fail. */
 #include "base/glob.h"
+#include "base/lz4.h"
 #include "base/mem.h"
 #include "engine/config_row.h"
 
@@ -403,6 +404,10 @@ bool cfg_check(struct config *config, struct cfg_error *error)
 {
     if (CFG_READ(config, cluster_enabled) && cfg_master(config).host[0]) {
         cfg_fail(error, "replicaof directive not allowed in cluster mode");
+        return false;
+    }
+    if (CFG_READ(config, compression_threshold) > 0 && !lz4_is_available()) {
+        cfg_fail(error, "This Larder was built without LZ4; compression-threshold must be 0.");
         return false;
     }
     return true;

@@ -329,6 +329,7 @@ struct config {
     cfg_choice maxmemory_policy; /* enum cfg_maxmemory_policy */
     cfg_choice prefix_index;     /* enum cfg_prefix_index */
     cfg_number maxmemory_samples;
+    cfg_size compression_threshold;         /* bytes; longer values are stored compressed; 0: none are */
     cfg_number maxmemory_eviction_tenacity; /* 0 to 100 */
     cfg_number lfu_log_factor;
     cfg_number lfu_decay_time_min;
@@ -497,7 +498,8 @@ MUST_USE bool cfg_add_user(struct config *config, bytes line, const bytes *words
 /* The users were made: their lines, which may hold passwords, are wiped. */
 void cfg_forget_users(struct config *config);
 
-/* What no single line can know: whether the parameters fit together. To be called when all files were read. */
+/* What no single line can know: whether the parameters fit together, and what this build has. To be called when all
+   files were read. */
 MUST_USE bool cfg_check(struct config *config, struct cfg_error *error);
 
 /* Between these two nothing changes; for a reader that needs several values of one moment. */

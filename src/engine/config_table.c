@@ -1,7 +1,6 @@
-/* The table of parameters: one row for each name that Redis 7.2 knows, and Larder's own `threads`, `maxkeys` and
-   `prefix-index`. This
-   is the one place where a parameter's names, default and limits are written down. The order is CONFIG GET's and, for
-   lines that CONFIG REWRITE adds, the file's. */
+/* The table of parameters: one row for each name that Redis 7.2 knows, and Larder's own `threads`, `maxkeys`,
+   `prefix-index` and `compression-threshold`. This is the one place where a parameter's names, default and limits are
+   written down. The order is CONFIG GET's and, for lines that CONFIG REWRITE adds, the file's. */
 #include "engine/config_row.h"
 
 #include <limits.h>
@@ -380,6 +379,7 @@ const struct cfg_row cfg_rows[] = {
     NUMBER("maxkeys", NULL, maxkeys, 0, "0", 0, LLONG_MAX),
     CHOICE("maxmemory-policy", NULL, maxmemory_policy, 0, "noeviction", maxmemory_policy_words),
     CHOICE("prefix-index", NULL, prefix_index, 0, "auto", prefix_index_words),
+    SIZE("compression-threshold", NULL, compression_threshold, 0, "0"),
     NUMBER("maxmemory-samples", NULL, maxmemory_samples, 0, "5", 1, 64),
     NUMBER("maxmemory-eviction-tenacity", NULL, maxmemory_eviction_tenacity, 0, "10", 0, 100),
     NUMBER("lfu-log-factor", NULL, lfu_log_factor, 0, "10", 0, INT_MAX),

@@ -51,6 +51,16 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     return true;
 }
 
+static bool follow_compression(struct config *config, void *context, struct cfg_error *error)
+{
+    struct larder *engine = context;
+    if (!cfg_check(config, error))
+        return false;
+    size_t threshold = CFG_READ(config, compression_threshold);
+    atomic_store_explicit(&engine->compression_threshold, threshold > 0 ? threshold : SIZE_MAX, memory_order_relaxed);
+    return true;
+}
+
 static bool follow_prefix_index(struct config *config, void *context, struct cfg_error *error)
 {
     (void)error;
@@ -63,6 +73,7 @@ static bool follow_prefix_index(struct config *config, void *context, struct cfg
 
 static bool hook_configuration(struct larder *engine)
 {
+    struct cfg_error error; /* what is refused was refused before there is an engine */
     static const char *const names[] = {"maxmemory-policy",
                                         "lfu-log-factor",
                                         "lfu-decay-time",
@@ -78,7 +89,9 @@ static bool hook_configuration(struct larder *engine)
         if (!cfg_on_change(engine->config, names[i], follow_configuration, engine))
             return false;
     return cfg_on_change(engine->config, "prefix-index", follow_prefix_index, engine) &&
-           follow_prefix_index(engine->config, engine, NULL) && follow_configuration(engine->config, engine, NULL);
+           cfg_on_change(engine->config, "compression-threshold", follow_compression, engine) &&
+           follow_compression(engine->config, engine, &error) && follow_prefix_index(engine->config, engine, NULL) &&
+           follow_configuration(engine->config, engine, NULL);
 }
 
 /* Gives the commands the names that the configuration has for them; the lines were checked when they were read. False

@@ -46,6 +46,8 @@ struct executor_stats {
     _Atomic uint64_t acl_denied_commands;
     _Atomic uint64_t acl_denied_keys;
     _Atomic uint64_t acl_denied_channels;
+    _Atomic uint64_t compressions;                /* values that were compressed to be stored */
+    _Atomic uint64_t compressions_saved_percents; /* of those: how much smaller each became in percent, added up */
 };
 
 static inline void stat_add(_Atomic uint64_t *counter, uint64_t by)
@@ -143,6 +145,8 @@ struct larder {
     struct latency latency;   /* has its own lock */
     struct monitors monitors; /* has its own lock */
     struct hotkeys hotkeys;   /* has its own locks */
+
+    _Atomic size_t compression_threshold; /* values longer than this are stored compressed; SIZE_MAX: none are */
 
     _Atomic unsigned gates;      /* enum gate; engine_set_gate changes it */
     _Atomic unsigned interest;   /* enum interest, of followers of all keys */

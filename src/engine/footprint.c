@@ -21,6 +21,8 @@ struct footprint footprint_measure(struct larder *engine)
         .eviction = data.eviction_bytes,
         .flushed = atomic_load_explicit(&engine->keyspace.garbage_bytes, memory_order_relaxed),
         .keys = data.keys,
+        .compressed = data.compressed,
+        .compression_saved = data.compression_saved,
     };
     measure_beside_keys(engine, &footprint);
     return footprint;

@@ -19,6 +19,10 @@ struct footprint {
     size_t statistics; /* counters and times by command, counts by error, hot keys */
     size_t logs;       /* the slow log, samples of the latency monitor */
     size_t keys;       /* how many: no part of the sum */
+
+    /* neither are these */
+    size_t compressed;        /* strings stored compressed */
+    size_t compression_saved; /* bytes by which those would be larger, before the allocator's rounding */
 };
 
 /* Locks shards, the registry of sessions and others, one after the other. */

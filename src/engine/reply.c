@@ -220,15 +220,30 @@ void reply_help(struct call *call, const char *const *lines)
 
 void reply_string(struct call *call, const struct entry *entry)
 {
-    reply_string_range(call, entry, 0, entry_string(entry).len);
+    reply_string_range(call, entry, 0, entry_string_len(entry));
+}
+
+void reply_compressed(struct call *call, bytes compressed, size_t start, size_t len)
+{
+    struct string_view view;
+    if (call->session->out.failed) /* the client is lost: spare the work */
+        return;
+    if (!view_expand(&view, compressed)) {
+        reply_no_memory(call);
+        return;
+    }
+    ENCODE(call, bulk, (bytes){view.value.at + start, len});
+    view_close(&view);
 }
 
 void reply_string_range(struct call *call, const struct entry *entry, size_t start, size_t len)
 {
-    if (unlikely(entry->flags & ENTRY_IS_BOXED))
-        reply_blob(call, entry_blob(entry), start, len);
+    if (likely(!(entry->flags & (ENTRY_IS_BOXED | ENTRY_IS_COMPRESSED))))
+        ENCODE(call, bulk, (bytes){entry_stored(entry).at + start, len});
+    else if (entry_is_compressed(entry))
+        reply_compressed(call, entry_stored(entry), start, len);
     else
-        ENCODE(call, bulk, (bytes){entry_string(entry).at + start, len});
+        reply_blob(call, entry_stored_blob(entry), start, len);
 }
 
 static void silent_text(struct out *out, bytes text)

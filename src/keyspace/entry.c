@@ -24,19 +24,47 @@ bytes entry_key_behind(const struct entry *entry)
     return (bytes){entry->data + prefix, (size_t)len};
 }
 
-bytes entry_string_behind(const struct entry *entry)
+bytes entry_stored_behind(const struct entry *entry)
 {
     if (entry->flags & ENTRY_IS_BOXED)
-        return blob_bytes(entry_blob(entry));
+        return blob_bytes(entry_stored_blob(entry));
     bytes key = entry_key(entry);
     return (bytes){key.at + key.len, entry->inline_len};
+}
+
+size_t entry_string_len_behind(const struct entry *entry)
+{
+    bytes stored = entry_stored(entry);
+    return entry_is_compressed(entry) ? compressed_value_len(stored) : stored.len;
+}
+
+bool view_expand(struct string_view *view, bytes compressed)
+{
+    size_t len = compressed_value_len(compressed);
+    char *expanded = mem_alloc(len);
+    *view = VIEW_OF(BYTES(""));
+    if (expanded == NULL)
+        return false;
+    *view = (struct string_view){.value = {expanded, len}, .expanded = expanded};
+    bool is_intact = compressed_expand(compressed, expanded);
+    assert(is_intact);
+    if (is_intact)
+        return true;
+    mem_free(expanded); /* the memory is damaged: at least nothing is made up */
+    *view = VIEW_OF(BYTES(""));
+    return false;
+}
+
+void view_free(struct string_view *view)
+{
+    mem_free(view->expanded);
 }
 
 size_t entry_bytes(const struct entry *entry)
 {
     size_t size = mem_size(entry);
     if (entry->flags & ENTRY_IS_BOXED)
-        size += mem_size(entry_blob(entry));
+        size += mem_size(entry_stored_blob(entry));
     return size;
 }
 
@@ -66,6 +94,6 @@ struct entry *entry_new(unsigned flags, bytes key, size_t inline_len)
 void entry_free(struct entry *entry)
 {
     if (entry->flags & ENTRY_IS_BOXED)
-        blob_drop(entry_blob(entry));
+        blob_drop(entry_stored_blob(entry));
     mem_free(entry);
 }

@@ -7,13 +7,17 @@
 
    The header says which optional parts are there. A short string lies inline behind the key; a longer one, or any other
    type, hangs off the box. Entries are owned by their shard and read or changed only under its lock; a change that
-   needs another size makes a new entry, so pointers to entries are valid no longer than the lock is held. */
+   needs another size makes a new entry, so pointers to entries are valid no longer than the lock is held.
+
+   A string may be stored compressed (values/compressed.h), inline or boxed. So there are two ways to its bytes: who
+   wants the string opens a view of it, which expands it if need be; who wants what is stored says so by name. */
 #ifndef LARDER_KEYSPACE_ENTRY_H
 #define LARDER_KEYSPACE_ENTRY_H
 
 #include "base/blob.h"
 #include "base/bytes.h"
 #include "structs/wheel.h"
+#include "values/compressed.h"
 #include "values/string.h"
 
 #include <stdint.h>
@@ -27,8 +31,12 @@ enum entry_flag {
     ENTRY_HAS_RANK = 1 << 3,     /* stands in the order of use that a bound on the number of keys needs, see rank.c */
     ENTRY_IS_QUEUED = 1 << 4,    /* stands in a queue, which the access bits name, see s3fifo.c */
     ENTRY_HAS_ITEM = 1 << 5,     /* was locked, or written by a Gibson client, see item.h */
+    /* what is stored is the string's compressed form, which never changes */
+    ENTRY_IS_COMPRESSED = 1 << 6,
 
-    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM,
+    /* with none of these, key and string lie where an entry's data begins */
+    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM |
+                   ENTRY_IS_COMPRESSED,
 };
 
 enum {
@@ -38,7 +46,7 @@ enum {
 
 struct entry {
     uint8_t type : 4;     /* enum value_type */
-    uint8_t encoding : 4; /* enum string_encoding */
+    uint8_t encoding : 4; /* enum string_encoding, of the string, however it is stored */
     uint8_t flags;        /* enum entry_flag */
     uint8_t key_len;      /* bytes, unless ENTRY_HAS_LONG_KEY */
     uint8_t access[3];    /* recency or frequency of use, see keyspace.h */
@@ -112,9 +120,10 @@ static inline void **entry_box(const struct entry *entry)
     return (void **)(uintptr_t)(entry->data + entry_nodes_size(entry->flags));
 }
 
-/* The same as the two below for entries with optional parts. */
+/* The same as functions below, for entries with optional parts. */
 bytes entry_key_behind(const struct entry *entry);
-bytes entry_string_behind(const struct entry *entry);
+bytes entry_stored_behind(const struct entry *entry);
+size_t entry_string_len_behind(const struct entry *entry);
 
 static inline bytes entry_key(const struct entry *entry)
 {
@@ -123,17 +132,60 @@ static inline bytes entry_key(const struct entry *entry)
     return entry_key_behind(entry);
 }
 
-static inline struct blob *entry_blob(const struct entry *entry)
+static inline bool entry_is_compressed(const struct entry *entry)
+{
+    return unlikely(entry->flags & ENTRY_IS_COMPRESSED);
+}
+
+/* What is stored of a string: itself, or its compressed form. Valid while the lock is held and the entry unchanged. */
+static inline bytes entry_stored(const struct entry *entry)
+{
+    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
+        return (bytes){entry->data + entry->key_len, entry->inline_len};
+    return entry_stored_behind(entry);
+}
+
+/* The blob that holds what is stored, of a boxed string. */
+static inline struct blob *entry_stored_blob(const struct entry *entry)
 {
     return *entry_box(entry);
 }
 
-/* The bytes of a string; valid while the lock is held and the entry unchanged. */
-static inline bytes entry_string(const struct entry *entry)
+/* Bytes of a string. */
+static inline size_t entry_string_len(const struct entry *entry)
 {
     if (likely((entry->flags & ENTRY_LAYOUT) == 0))
-        return (bytes){entry->data + entry->key_len, entry->inline_len};
-    return entry_string_behind(entry);
+        return entry->inline_len;
+    return entry_string_len_behind(entry);
+}
+
+/* A string to be read. Its bytes lie in the entry, and are valid as long as what is stored, or were expanded into
+   memory of the view's own. */
+struct string_view {
+    bytes value;
+    char *expanded; /* NULL: they lie in the entry */
+};
+
+/* A view of a string that has no entry. */
+#define VIEW_OF(slice) ((struct string_view){.value = (slice)})
+
+/* The same as below for compressed strings. */
+MUST_USE bool view_expand(struct string_view *view, bytes compressed);
+void view_free(struct string_view *view);
+
+/* Opens a view of a string, to be closed by its reader. False when there is no memory; then there is nothing to close,
+   but closing does no harm. */
+MUST_USE static inline bool view_open(struct string_view *view, const struct entry *entry)
+{
+    view->value = entry_stored(entry);
+    view->expanded = NULL;
+    return likely(!entry_is_compressed(entry)) || view_expand(view, view->value);
+}
+
+static inline void view_close(struct string_view *view)
+{
+    if (unlikely(view->expanded != NULL))
+        view_free(view);
 }
 
 /* Milliseconds since the epoch; NO_DEADLINE when the entry has none. */
@@ -152,7 +204,7 @@ const char *entry_encoding_name(const struct entry *entry);
 /* Bytes of a string; elements of any other value. */
 static inline size_t entry_size(const struct entry *entry)
 {
-    return entry_string(entry).len;
+    return entry_string_len(entry);
 }
 
 /* Memory of the entry and its value as the allocator counts it. */

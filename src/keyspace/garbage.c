@@ -52,7 +52,7 @@ static void put_aside(struct keyspace *ks, struct garbage *garbage, enum garbage
 
 void ks_release(struct keyspace *ks, struct entry *entry)
 {
-    struct blob *blob = entry->flags & ENTRY_IS_BOXED ? entry_blob(entry) : NULL;
+    struct blob *blob = entry->flags & ENTRY_IS_BOXED ? entry_stored_blob(entry) : NULL;
     if (likely(blob == NULL) || blob->capacity < LARGE_VALUE || !blob_is_sole(blob)) {
         entry_free(entry);
         return;
@@ -92,6 +92,8 @@ static void reset_counters(struct keyspace *ks, struct shard *shard, struct db *
     db->with_deadline = 0;
     db->deadline_sum_ms = 0;
     db->entry_bytes = 0;
+    db->compressed = 0;
+    db->compression_saved = 0;
     *db->sizes = (struct ks_sizes){0};
     atomic_fetch_sub_explicit(&ks->locked_items, db->locked_items, memory_order_relaxed);
     db->locked_items = 0;

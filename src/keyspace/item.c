@@ -48,9 +48,10 @@ enum ks_status ks_set_item(struct ks_key *key, struct item item)
     return KS_OK;
 }
 
-enum ks_status ks_put_item(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
-                           int64_t now_ms, struct item item)
+enum ks_status ks_put_item(struct ks_key *key, bytes stored, bool is_compressed, enum string_encoding encoding,
+                           int64_t deadline_ms, int64_t now_ms, struct item item)
 {
-    enum ks_status status = ks_put_string_with(key, value, encoding, deadline_ms, now_ms, ENTRY_HAS_ITEM);
+    unsigned parts = ENTRY_HAS_ITEM | (is_compressed ? ENTRY_IS_COMPRESSED : 0);
+    enum ks_status status = ks_put_with(key, parts, stored, encoding, deadline_ms, now_ms);
     return status == KS_OK ? ks_set_item(key, item) : status;
 }

@@ -31,10 +31,10 @@ static inline uint64_t ks_next_token(struct keyspace *ks)
 /* Locked. Takes an existing key's lock away; false when it has none. */
 bool ks_unlock_item(struct ks_key *key);
 
-/* Locked. As ks_put_string, and gives the key this item instead of its present one. Its token is of no account unless it
-   has a lock. */
-MUST_USE enum ks_status ks_put_item(struct ks_key *key, bytes value, enum string_encoding encoding, int64_t deadline_ms,
-                                    int64_t now_ms, struct item item);
+/* Locked. As ks_put_string, or ks_put_compressed, and gives the key this item instead of its present one. Its token is of
+   no account unless it has a lock. */
+MUST_USE enum ks_status ks_put_item(struct ks_key *key, bytes stored, bool is_compressed, enum string_encoding encoding,
+                                    int64_t deadline_ms, int64_t now_ms, struct item item);
 /* Locked. The existing key's item as it is, or as a key is taken for that has none: of this moment. */
 struct item ks_item(const struct ks_key *key, int64_t now_ms);
 /* Locked. Gives an existing key this item. */

@@ -37,6 +37,8 @@ struct db {
     size_t queued[2];              /* entries in the shard's small and main queue */
     struct prefix_index *prefixes; /* NULL: none; see prefix.h */
     size_t locked_items;           /* items with a lock, whether it has run out or not */
+    size_t compressed;             /* strings that are stored compressed */
+    size_t compression_saved;      /* by how many bytes those are longer than what is stored of them */
 };
 
 /* A shard's part in counting memory as it is taken and given back; see meter.c. */
@@ -208,8 +210,12 @@ unsigned ks_frequency(const struct ks_key *key, int64_t now_ms);
 MUST_USE enum ks_status ks_put_string(struct ks_key *key, bytes value, enum string_encoding encoding,
                                       int64_t deadline_ms, int64_t now_ms);
 
+/* Locked. As ks_put_string, of a string in its compressed form (compressed_make); the encoding is the string's. */
+MUST_USE enum ks_status ks_put_compressed(struct ks_key *key, bytes compressed, enum string_encoding encoding,
+                                          int64_t deadline_ms, int64_t now_ms);
+
 /* Locked. Makes the key's string `len` bytes long (at most KS_VALUE_MAX; a missing key is created), its first bytes
-   kept and new ones zero, its encoding raw, and gives its bytes for writing. */
+   kept and new ones zero, its encoding raw, and gives its bytes for writing. It is stored uncompressed from then on. */
 MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data);
 
 /* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
@@ -270,6 +276,8 @@ struct ks_figures {
     size_t locked_items; /* with a lock, whether it has run out or not */
     size_t buckets;      /* of the hash tables */
     size_t entry_bytes;
+    size_t compressed; /* strings stored compressed, and what that saves in bytes before the allocator's rounding */
+    size_t compression_saved;
     size_t table_bytes;
     size_t prefix_bytes;   /* of the prefix indexes */
     size_t eviction_bytes; /* of the whole keyspace, like the next: queues and ghosts */

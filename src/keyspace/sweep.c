@@ -164,6 +164,8 @@ static void measure_db(const struct db *db, struct ks_figures *figures)
     figures->locked_items += db->locked_items;
     figures->buckets += atomic_load_explicit(&db->keys.bucket_count, memory_order_relaxed);
     figures->entry_bytes += db->entry_bytes;
+    figures->compressed += db->compressed;
+    figures->compression_saved += db->compression_saved;
     figures->table_bytes += db_bytes(db) - db->entry_bytes - prefix_bytes(db);
     figures->prefix_bytes += prefix_bytes(db);
     figures->deadline_sum_ms += db->deadline_sum_ms;
@@ -230,6 +232,8 @@ struct check {
     size_t locked_items;
     size_t with_deadline;
     size_t entry_bytes;
+    size_t compressed;
+    size_t compression_saved;
     size_t ranked;
     size_t queued;
     struct ks_sizes sizes;
@@ -255,6 +259,11 @@ static void check_entry(void *context, void *item)
         assert(!list_is_empty(&entry_rank(entry)->link));
     }
     check->queued += (entry->flags & ENTRY_IS_QUEUED) != 0;
+    if (entry_is_compressed(entry)) {
+        check->compressed++;
+        check->compression_saved += entry_string_len(entry) - entry_stored(entry).len;
+        assert(entry->type == TYPE_STRING && entry_string_len(entry) > entry_stored(entry).len);
+    }
 }
 
 static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
@@ -266,6 +275,7 @@ static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
     assert(check.locked_items == db->locked_items);
     assert(check.with_deadline == db->with_deadline);
     assert(check.entry_bytes == db->entry_bytes);
+    assert(check.compressed == db->compressed && check.compression_saved == db->compression_saved);
     assert(db->sizes == NULL || memcmp(&check.sizes, db->sizes, sizeof(check.sizes)) == 0);
     assert(check.deadline_sum_ms == db->deadline_sum_ms);
     assert(check.ranked == db->ranked);

@@ -359,8 +359,8 @@ int main(int argc, char **argv)
     int status = 0;
     switch (line.action) {
     case COMMAND_LINE_VERSION:
-        printf("Larder server v=%s compatible=%s malloc=%s tls=%s bits=%d\n", LARDER_VERSION, LARDER_REDIS_VERSION,
-               mem_allocator_name(), LARDER_TLS, (int)(sizeof(void *) * CHAR_BIT));
+        printf("Larder server v=%s compatible=%s malloc=%s tls=%s lz4=%s bits=%d\n", LARDER_VERSION,
+               LARDER_REDIS_VERSION, mem_allocator_name(), LARDER_TLS, LARDER_LZ4, (int)(sizeof(void *) * CHAR_BIT));
         break;
     case COMMAND_LINE_HELP:
         fputs(line.help, stdout);

@@ -1,8 +1,11 @@
-"""Random commands, the same to both servers: equal replies, and in the end equal contents."""
+"""Random commands, the same to both servers: equal replies, and in the end equal contents. Once more with values of any
+length compressed, which nobody may notice."""
 
 import random
 
 import pytest
+
+from support.compression import need_lz4
 
 from .generator import Generator
 
@@ -11,7 +14,22 @@ PIPELINE = 100
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_random_commands_leave_both_servers_equal(pair, protocol, seed, request):
-    count = request.config.getoption("--random-commands")
+    compare_random_commands(pair, protocol, seed, request.config.getoption("--random-commands"))
+
+
+def test_compressed_values_are_the_same_to_random_commands(pair, binary, seed, request):
+    need_lz4(binary)
+    larder = pair.larder.client()
+    before = larder.info("memory")["compressions"]
+    larder.config_set("compression-threshold", 16)
+    try:
+        compare_random_commands(pair, 2, seed + 1, request.config.getoption("--random-commands") // 2)
+    finally:
+        larder.config_set("compression-threshold", 0)
+    assert larder.info("memory")["compressions"] > before
+
+
+def compare_random_commands(pair, protocol, seed, count):
     generator = Generator(random.Random(seed * 4 + protocol))
     pair.compare([("HELLO", protocol)])
     done = 0

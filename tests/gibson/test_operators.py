@@ -313,7 +313,7 @@ def test_expired_items_are_swept_away_though_nobody_asks_locked_or_not(make_peer
         peer.ask(SET, b"2 " + key + b" x")
     peer.ask(LOCK, b"locked -1")
     peer.pass_seconds(6)
-    assert dict(parse_listing(peer.ask(STATS)))[b"total_items"] == 0
+    wait_until(lambda: dict(parse_listing(peer.ask(STATS)))[b"total_items"] == 0, what="the sweep")
 
 
 def test_ttl_restarts_the_countdown(peer):

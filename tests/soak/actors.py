@@ -661,6 +661,7 @@ class Governor(Actor):
         ("active-expire-effort", ("1", "10")),
         ("acllog-max-len", ("1", "128")),
         ("prefix-index", ("auto", "on", "off")),
+        ("compression-threshold", ("0", "16", "1kb")),
     )
 
     def step(self, client):

@@ -73,6 +73,7 @@ static const struct setting {
     {"cluster-require-full-coverage", "yes"},
     {"cluster-slave-no-failover", "no"},
     {"cluster-slave-validity-factor", "10"},
+    {"compression-threshold", "0"},
     {"crash-log-enabled", "yes"},
     {"crash-memcheck-enabled", "yes"},
     {"daemonize", "no"},

@@ -4,6 +4,7 @@
 #include "embedding.h"
 
 #include "base/common.h"
+#include "base/lz4.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 
@@ -176,9 +177,8 @@ static void check_command(larder *engine, larder_session *session, const char *l
     fail_msg("%s never succeeds", line);
 }
 
-static void a_command_without_memory_changes_nothing(void **state)
+static void check_commands(const char *config)
 {
-    (void)state;
     static const char *const lines[] = {
         "SET c value",
         "SET a another-value-that-is-longer-than-the-one-before",
@@ -187,7 +187,15 @@ static void a_command_without_memory_changes_nothing(void **state)
         "SETNX c value",
         "GETSET a a-value-that-is-longer-than-before",
         "GETEX a EX 100",
+        "GETEX b EX 100",
         "GETDEL b",
+        "GETSET b value",
+        "SET b value GET",
+        "SET b value IFEQ value",
+        "SET c xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "APPEND b tail",
+        "SETRANGE b 3 y",
+        "PREFIX SET b xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "APPEND a -and-a-tail-that-does-not-fit-into-what-was-allocated-for-the-value",
         "APPEND c new",
         "SETRANGE a 100000 x",
@@ -209,13 +217,26 @@ static void a_command_without_memory_changes_nothing(void **state)
         "FLUSHDB",
         "FLUSHALL ASYNC",
     };
-    larder *engine = open_engine(NULL);
+    larder *engine = open_configured(config);
     larder_session *session = open_session(engine);
     larder_freeze(engine);
     for (size_t i = 0; i < COUNT_OF(lines); i++)
         check_command(engine, session, lines[i]);
     larder_session_close(session);
     larder_close(engine);
+}
+
+static void a_command_without_memory_changes_nothing(void **state)
+{
+    (void)state;
+    check_commands("");
+}
+
+static void a_command_without_memory_changes_nothing_that_is_compressed(void **state)
+{
+    (void)state;
+    if (lz4_is_available())
+        check_commands("compression-threshold 16\n");
 }
 
 /* Of the keys c, d, e, which did not exist, the first ones hold what the command says, and the others do not exist. */
@@ -389,6 +410,7 @@ int main(void)
         cmocka_unit_test(no_line_of_the_configuration_is_dropped),
         cmocka_unit_test(sessions_and_connections_fail_to_open),
         cmocka_unit_test(a_command_without_memory_changes_nothing),
+        cmocka_unit_test(a_command_without_memory_changes_nothing_that_is_compressed),
         cmocka_unit_test(setting_several_keys_without_memory_sets_the_first_ones),
         cmocka_unit_test(a_new_key_in_a_full_table_fails_cleanly),
         cmocka_unit_test(a_reply_without_memory_is_null_and_the_next_one_is_right),

@@ -1,5 +1,6 @@
 /* The keyspace against a model: for every key of every database its value, encoding and deadline. Keys are short, empty
-   and longer than a header can say; values inline and boxed; deadlines near and far; memory runs out at random. */
+   and longer than a header can say; values inline and boxed, compressed or not; deadlines near and far; memory runs out
+   at random. */
 #include "property.h"
 
 #include "base/mem.h"
@@ -14,6 +15,7 @@ enum { DBS = 3, KEYS = 400, VALUE_MAX = 3000, LONG_KEY = 700 };
 /* What a key should be. */
 struct expected {
     bool exists;
+    bool is_compressed;
     enum string_encoding encoding;
     int64_t deadline_ms;
     size_t len;
@@ -82,6 +84,15 @@ static bytes name_of(const struct world *world, size_t i)
     return (bytes){world->names[i], world->name_lens[i]};
 }
 
+static void assert_string(const struct entry *entry, bytes value)
+{
+    struct string_view view;
+    assert_int_equal(entry_string_len(entry), value.len);
+    assert_true(view_open(&view, entry));
+    assert_true(bytes_equal(view.value, value));
+    view_close(&view);
+}
+
 /* Looks a key up; all shards are locked. What is found must be what the model says. */
 static struct ks_key look_up(struct world *world, size_t db, size_t i)
 {
@@ -92,7 +103,8 @@ static struct ks_key look_up(struct world *world, size_t db, size_t i)
     if (key.entry == NULL)
         return key;
     assert_true(bytes_equal(entry_key(key.entry), name));
-    assert_true(bytes_equal(entry_string(key.entry), (bytes){e->value, e->len}));
+    assert_string(key.entry, (bytes){e->value, e->len});
+    assert_int_equal(entry_is_compressed(key.entry), e->is_compressed);
     assert_int_equal(key.entry->encoding, e->encoding);
     assert_int_equal(key.entry->type, TYPE_STRING);
     assert_true(entry_deadline_ms(key.entry) == e->deadline_ms);
@@ -141,24 +153,51 @@ static int64_t draw_deadline(struct world *world)
     }
 }
 
+/* Of one byte, or all at random, or a mixture, so that values compress very well, not at all, or to all sizes between.
+ */
+static void draw_value(struct world *world, char *value, size_t len)
+{
+    memset(value, (int)random_below(&world->random, 256), len);
+    size_t random = one_in(&world->random, 2) ? 0 : one_in(&world->random, 2) ? len : between(&world->random, 0, len);
+    for (size_t i = 0; i < random; i++)
+        value[i] = (char)random_next(&world->random);
+}
+
+/* Half of the time as a compressed value, where the value has that form. */
+static enum ks_status put_in_some_form(struct world *world, struct ks_key *key, bytes value,
+                                       enum string_encoding encoding, int64_t deadline_ms, bool *is_compressed)
+{
+    size_t len;
+    char *compressed = one_in(&world->random, 2) ? compressed_make(value, &len) : NULL;
+    *is_compressed = compressed != NULL;
+    if (compressed == NULL)
+        return ks_put_string(key, value, encoding, deadline_ms, world->now_ms);
+    assert_true(8 * len <= 7 * value.len);
+    enum ks_status status = ks_put_compressed(key, (bytes){compressed, len}, encoding, deadline_ms, world->now_ms);
+    mem_free(compressed);
+    return status;
+}
+
 static void put(struct world *world, size_t db, size_t i)
 {
     struct ks_key key = look_up(world, db, i);
     struct expected *e = expected(world, db, i);
     char value[VALUE_MAX];
     size_t len = draw_len(world);
-    memset(value, (int)random_below(&world->random, 256), len);
+    draw_value(world, value, len);
+    bool is_compressed;
     enum string_encoding encoding = (enum string_encoding)random_below(&world->random, 3);
     bool existed = lives(world, e);
     int64_t deadline_ms = one_in(&world->random, 3)   ? KEEP_DEADLINE
                           : one_in(&world->random, 2) ? NO_DEADLINE
                                                       : draw_deadline(world);
     scarce(world);
-    if (!succeeded(world, ks_put_string(&key, (bytes){value, len}, encoding, deadline_ms, world->now_ms)))
+    if (!succeeded(world, put_in_some_form(world, &key, (bytes){value, len}, encoding, deadline_ms, &is_compressed)))
         return;
     if (deadline_ms == KEEP_DEADLINE)
         deadline_ms = existed ? e->deadline_ms : NO_DEADLINE;
-    *e = (struct expected){.exists = true, .encoding = encoding, .deadline_ms = deadline_ms, .len = len};
+    *e = (struct expected){
+        .exists = true, .is_compressed = is_compressed, .encoding = encoding, .deadline_ms = deadline_ms, .len = len};
     memcpy(e->value, value, len);
 }
 
@@ -174,6 +213,7 @@ static void resize(struct world *world, size_t db, size_t i)
     if (!succeeded(world, ks_resize_string(&key, len, world->now_ms, &data)))
         return;
     e->exists = true;
+    e->is_compressed = false;
     e->encoding = STRING_RAW;
     if (len > e->len)
         memset(e->value + e->len, 0, len - e->len);
@@ -405,10 +445,12 @@ static void check_figures(struct world *world)
     for (size_t db = 0; db < DBS; db++) {
         size_t keys = 0;
         size_t with_deadline = 0;
+        size_t compressed = 0;
         __int128 sum = 0;
         for (size_t i = 0; i < KEYS; i++) {
             const struct expected *e = expected(world, db, i);
             keys += e->exists;
+            compressed += e->exists && e->is_compressed;
             if (e->exists && e->deadline_ms != NO_DEADLINE) {
                 with_deadline++;
                 sum += e->deadline_ms;
@@ -417,6 +459,7 @@ static void check_figures(struct world *world)
         struct ks_figures figures = ks_measure(&world->ks, (int)db);
         assert_int_equal(figures.keys, keys);
         assert_int_equal(figures.with_deadline, with_deadline);
+        assert_int_equal(figures.compressed, compressed);
         assert_true(figures.deadline_sum_ms == sum);
         world->visited = 0;
         for (size_t i = 0; i < world->ks.shard_count; i++)
@@ -764,11 +807,11 @@ static void a_large_value_is_shared_by_its_copy_and_changed_apart(void **state)
     bytes to_name = name_of(&world, 2);
     struct ks_key to = ks_find(&world.ks, 0, to_name, ks_hash(&world.ks, to_name), world.now_ms);
     assert_int_equal(ks_copy(&from, &to, world.now_ms), KS_OK);
-    assert_ptr_equal(entry_blob(from.entry), entry_blob(to.entry));
+    assert_ptr_equal(entry_stored_blob(from.entry), entry_stored_blob(to.entry));
     char *data;
     assert_int_equal(ks_resize_string(&to, sizeof(value), world.now_ms, &data), KS_OK);
     data[0] = 'b';
-    assert_int_equal(entry_string(from.entry).at[0], 'a');
+    assert_string(from.entry, (bytes){value, sizeof(value)});
     ks_unlock_all(&world.ks);
     world_close(&world);
 }
