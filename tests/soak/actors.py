@@ -824,8 +824,9 @@ class Lawgiver(Actor):
     RULES += ("reset", "(+get ~x*)", "clearselectors", "+config|get", "-client|kill")
 
     REFUSED = (
-        rb"ERR Error in ACL SETUSER modifier '<secret': The password you are trying to remove from the user does not exist"
-        rb"|ERR Error in ACL SETUSER modifier '(~k\*|~own:\*|%R~twin:\*|&channel:\*)': Adding a pattern after the \* pattern"
+        rb"ERR Error in ACL SETUSER modifier '"
+        rb"(<secret': The password you are trying to remove from the user does not exist"
+        rb"|(~k\*|~own:\*|%R~twin:\*|&channel:\*)': Adding a pattern after the \* pattern)"
         rb"|ERR User 'user\d' not found"
     )
 
