@@ -30,6 +30,8 @@ def tidy_up(soak):
     with soak.connect("tcp").raw as connection:
         if connection.ask("CONFIG", "GET", "maxkeys")[1]:
             words.append(("CONFIG", "SET", "maxkeys", "0"))
+    if soak.known_commands(["HOTKEYS"]):
+        words += [("HOTKEYS", "STOP"), ("HOTKEYS", "RESET")]
     if soak.known_commands(["ACL"]):
         words += [("ACL", "DELUSER", f"user{number}") for number in range(Lawgiver.USERS)]
     return words
