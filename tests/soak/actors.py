@@ -586,6 +586,7 @@ class Eavesdropper(Actor):
 class Inspector(Actor):
     """Everything that tells of the server and its clients."""
 
+    ERRORS = (b"ERR no such key",)
     LOOKS = (
         ("CLIENT", "LIST"),
         ("CLIENT", "INFO"),
@@ -603,7 +604,7 @@ class Inspector(Actor):
 
     def step(self, client):
         for words in self.random.sample(self.looks(), 5):
-            self.expect(client.ask(*words), "$*%:+=_~", (*REFUSALS, b"ERR no such key"))
+            self.expect(client.ask(*words), "$*%:+=_~", (*REFUSALS, *self.ERRORS))
 
     def looks(self):
         return self.LOOKS
@@ -626,6 +627,22 @@ class SlowLogger(Inspector):
         ("INFO", "latencystats"),
         ("INFO", "errorstats"),
         ("CONFIG", "RESETSTAT"),
+    )
+
+
+class Ranker(Inspector):
+    """Wants to know the hottest keys, which several want at the same time."""
+
+    needs = ("HOTKEYS",)
+    ERRORS = (b"ERR hotkey tracking session ",)
+    LOOKS = (
+        ("HOTKEYS", "START", "METRICS", 2, "CPU", "NET"),
+        ("HOTKEYS", "START", "METRICS", 1, "NET", "COUNT", 64, "SAMPLE", 3),
+        ("HOTKEYS", "START", "METRICS", 1, "CPU", "DURATION", 1),
+        ("HOTKEYS", "GET"),
+        ("HOTKEYS", "GET"),
+        ("HOTKEYS", "STOP"),
+        ("HOTKEYS", "RESET"),
     )
 
 
@@ -930,6 +947,7 @@ ALL = (
     Eavesdropper,
     Inspector,
     SlowLogger,
+    Ranker,
     Listener,
     Governor,
     Evictor,

@@ -24,6 +24,7 @@ def soak(request, binary, seed, tmp_path):
 def tidy_up():
     """What takes back the changes of the actors."""
     words = [("CONFIG", "SET", name, value) for name, value in BASELINE.items()]
+    words += [("HOTKEYS", "STOP"), ("HOTKEYS", "RESET")]
     words += [("ACL", "DELUSER", f"user{number}") for number in range(Lawgiver.USERS)]
     return words
 
