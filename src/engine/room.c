@@ -15,8 +15,8 @@ enum {
 
     EVICTED_AT_ONCE = 8, /* keys, under one lock */
     RECLAIMED_AT_ONCE = 64,
-    TIMED_EVERY = 4,       /* steps between looks at the clock */
-    KEYS_AT_ONCE = 128,    /* evicted for a request beyond those that it needs, while there are too many */
+    KEYS_AT_ONCE = 64,     /* evicted for a request beyond those that it needs, while there are too many */
+    NS_A_KEY = 5000,       /* that each key of a request adds to the time for it */
     DEFAULT_TENACITY = 10, /* up to here, tenacity counts in steps of STEP_US; above, it grows by 15 % each */
     TENACITY_MAX = 100,
     STEP_US = 50,
@@ -136,6 +136,7 @@ static enum ks_evicted evict_some(struct keyspace *ks, struct shard *shard, cons
     enum ks_evicted last = first;
     for (int i = 1; i < EVICTED_AT_ONCE && last == KS_EVICTED_ONE; i++)
         last = ks_evict(ks, shard, rule, now_ms);
+    ks_publish_meter(ks, shard);
     ks_unlock(ks, shard);
     return first;
 }
@@ -191,12 +192,12 @@ enum relief {
 
 /* Frees memory until no more than `most` bytes are in use, or the time is up: garbage first, which costs nobody a key.
  */
-static enum relief free_down_to(const struct reliever *reliever, size_t most)
+static enum relief free_down_to(const struct reliever *reliever, size_t most, int64_t budget_ns)
 {
     struct larder *engine = reliever->engine;
     struct ks_rule rule = rule_of(engine);
     int64_t start_ns = 0;
-    for (unsigned step = 1; used_bytes(engine) > most; step++) {
+    while (used_bytes(engine) > most) {
         bool has_garbage = load(&engine->keyspace.garbage_bytes) > 0;
         bool is_garbage_left = has_garbage && !ks_reclaim(&engine->keyspace, RECLAIMED_AT_ONCE);
         if (!is_garbage_left && evict_somewhere(reliever, &rule) == KS_EVICTED_NONE) {
@@ -205,19 +206,19 @@ static enum relief free_down_to(const struct reliever *reliever, size_t most)
             /* what is garbage now is in another thread's hand */
             return load(&engine->keyspace.garbage_bytes) > 0 ? RELIEF_LATER : RELIEF_NONE;
         }
-        if (step == 1)
+        if (start_ns == 0)
             start_ns = clock_monotonic_ns();
-        else if (step % TIMED_EVERY == 0 && clock_monotonic_ns() - start_ns > time_budget_ns(engine))
+        else if (clock_monotonic_ns() - start_ns > budget_ns)
             return RELIEF_LATER;
     }
     return RELIEF_DONE;
 }
 
-static enum relief relieve(const struct reliever *reliever, size_t most)
+static enum relief relieve(const struct reliever *reliever, size_t most, int64_t budget_ns)
 {
     struct larder *engine = reliever->engine;
     uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
-    enum relief relief = free_down_to(reliever, most);
+    enum relief relief = free_down_to(reliever, most, budget_ns);
     latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EVICTION_CYCLE, reliever->now_ms / 1000);
     return relief;
 }
@@ -275,41 +276,45 @@ static bool make_bytes(struct call *call, bool adds)
         share->bytes = bytes;
     }
     struct reliever reliever = {.engine = engine, .random = &call->executor->random, .now_ms = call->now_ms};
-    enum relief relief = likely(used_bytes(engine) <= most) ? RELIEF_DONE : relieve(&reliever, most);
+    enum relief relief =
+        likely(used_bytes(engine) <= most) ? RELIEF_DONE : relieve(&reliever, most, time_budget_ns(engine));
     note_over(room, relief != RELIEF_DONE);
     return relief != RELIEF_NONE;
 }
 
 /* ---- Keys ---- */
 
-/* Reserves a place for each new key that the call may add, evicting as many as that takes. While there are far too many
-   keys (maxkeys was lowered) each call takes out some more than it adds, and runs without places. Neither can it have
-   them when it adds more than the bound allows: room_run then takes out what is too much. */
+/* Reserves places for new keys, evicting as many keys as that takes, and while there are far too many (maxkeys was
+   lowered) some more. False when the time is up before there are places, or when there can never be so many. */
+static bool reserve_places(struct larder *engine, size_t count)
+{
+    size_t most = load(&engine->room.limit_keys);
+    int64_t budget_ns = time_budget_ns(engine);
+    int64_t start_ns = 0;
+    for (size_t evicted = 0; !ks_reserve_keys(&engine->keyspace, count, most);) {
+        enum ks_evicted result = ks_evict_oldest(&engine->keyspace, false);
+        evicted += result == KS_EVICTED_ONE;
+        if (result == KS_EVICTED_NONE || evicted > count + KEYS_AT_ONCE)
+            return false;
+        if (start_ns == 0)
+            start_ns = clock_monotonic_ns();
+        else if (clock_monotonic_ns() - start_ns - (int64_t)count * NS_A_KEY > budget_ns)
+            return false;
+    }
+    return true;
+}
+
+/* Places for each new key that the call may add. A call that does not get them runs all the same: room_run then takes
+   out what is too much. */
 static void make_keys(struct call *call)
 {
-    struct larder *engine = call->engine;
     struct room_share *share = &call->executor->room;
-    size_t most = load(&engine->room.limit_keys);
-    ensure_bound(engine);
+    ensure_bound(call->engine);
     share->counts_keys = true;
     bool is_exec = (call->command->flags & CMD_RUNS_QUEUE) && call->session->transaction != NULL;
     size_t count = is_exec ? transaction_count_new_keys(call) : call_count_new_keys(call);
-    if (count == 0)
-        return;
-    size_t evicted = 0;
-    int64_t start_ns = 0;
-    bool has_places;
-    while (!(has_places = ks_reserve_keys(&engine->keyspace, count, most))) {
-        if (evicted >= count + KEYS_AT_ONCE || ks_evict_oldest(&engine->keyspace, false) == KS_EVICTED_NONE)
-            break;
-        evicted++;
-        if (evicted == 1)
-            start_ns = clock_monotonic_ns();
-        else if (evicted > count && evicted % TIMED_EVERY == 0 &&
-                 clock_monotonic_ns() - start_ns > time_budget_ns(engine))
-            break;
-    }
-    share->keys = has_places ? count : 0;
+    if (count > 0 && reserve_places(call->engine, count))
+        share->keys = count;
 }
 
 void room_run(struct call *call, struct shard *only)
@@ -379,22 +384,23 @@ static bool relieve_in_passing(struct larder *engine, int64_t now_ms)
     struct random random;
     random_seed(&random, (uint64_t)clock_monotonic_ns());
     struct reliever reliever = {.engine = engine, .random = &random, .now_ms = now_ms};
+    int64_t budget_ns = time_budget_ns(engine) / 2; /* a request may come right behind, with a budget of its own */
     bool has_more = false;
     if (load(&engine->room.limit_bytes) > 0) {
         ensure_meter(engine);
         look_at_clients(engine);
-        enum relief relief = relieve(&reliever, limit_with_slack(&engine->room));
+        enum relief relief = relieve(&reliever, limit_with_slack(&engine->room), budget_ns);
         note_over(&engine->room, relief != RELIEF_DONE);
         has_more = relief == RELIEF_LATER;
     }
     size_t most = load(&engine->room.limit_keys);
     if (most > 0) {
         ensure_bound(engine);
-        size_t evicted = 0;
-        while (ks_keys_and_places(&engine->keyspace) > most && evicted < KEYS_AT_ONCE &&
+        size_t steps = 0;
+        while (ks_keys_and_places(&engine->keyspace) > most && steps < KEYS_AT_ONCE &&
                ks_evict_oldest(&engine->keyspace, false) != KS_EVICTED_NONE)
-            evicted++;
-        has_more |= evicted == KEYS_AT_ONCE;
+            steps++;
+        has_more |= steps == KEYS_AT_ONCE;
     }
     return has_more;
 }

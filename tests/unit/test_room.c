@@ -333,6 +333,27 @@ static void a_new_key_takes_the_place_of_the_least_recently_used(void **state)
     }
 }
 
+/* Keys that were there before the bound are older than all others, but have to be searched for; a request that has no
+   time for that keeps to the bound all the same. */
+static void a_bound_holds_while_older_keys_are_searched_for(void **state)
+{
+    (void)state;
+    enum { older = 20, most = 3000 };
+    larder *engine = open_configured("maxmemory-eviction-tenacity 0\n");
+    larder_session *session = open_session(engine);
+    char key[32];
+    for (int i = 0; i < most + 2000; i++) {
+        snprintf(key, sizeof(key), "key:%d", i);
+        assert_status(session, "OK", "SET", key, "value");
+        if (i + 1 == older)
+            assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "3000");
+        assert_int_equal(count_keys(session), i < most ? i + 1 : most);
+    }
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
 static void a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows(void **state)
 {
     (void)state;
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(garbage_goes_before_keys),
         cmocka_unit_test(no_more_keys_than_the_bound_are_ever_seen),
         cmocka_unit_test(a_new_key_takes_the_place_of_the_least_recently_used),
+        cmocka_unit_test(a_bound_holds_while_older_keys_are_searched_for),
         cmocka_unit_test(a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows),
         cmocka_unit_test(limits_change_with_the_keys_that_there_are),
         cmocka_unit_test(limits_change_while_threads_write),
