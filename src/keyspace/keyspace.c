@@ -423,6 +423,20 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
+size_t ks_resize_growth(const struct ks_key *key, size_t len)
+{
+    assert(ks_is_locked(key->shard));
+    const struct entry *old = key->entry;
+    if (old == NULL)
+        return len;
+    size_t have = entry_bytes(old);
+    if (!(old->flags & ENTRY_IS_BOXED))
+        return len > entry_string(old).len ? with_headroom(len) : 0;
+    if (blob_is_sole(entry_blob(old)) && entry_blob(old)->capacity >= len)
+        return 0;
+    return with_headroom(len) > have ? with_headroom(len) - have : 0;
+}
+
 /* Stores under `to` an entry with the type, encoding and value of `source`: an inline value is copied, a blob shared.
  */
 static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms, int64_t now_ms)
