@@ -15,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from support.certificates import need_tls, remove_certificates  # noqa: E402
 from support.server import SANITIZED, Server, larder_binary, reference_binary  # noqa: E402
+from support.stacks import native_stacks  # noqa: E402
+
+OUT_OF_TIME = "Timeout (>"  # how pytest-timeout begins its message
 
 
 def pytest_addoption(parser):
@@ -109,11 +112,14 @@ def _skip_without_tls(request, binary):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Keeps the outcome of a test for its fixtures, and shows the logs of its servers when it failed."""
+    """Shows the logs of a failed test's servers, and where they had come to if the test's time ran out."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:
+        ran_out_of_time = OUT_OF_TIME in str(call.excinfo.value)
         for server in getattr(item, "servers_to_show", []):
+            if ran_out_of_time and server.is_running():
+                report.sections.append((f"stacks of the server on port {server.port}", native_stacks(server.pid)))
             if server.output_path.exists():
                 report.sections.append((f"output of the server on port {server.port}", server.log()[-8000:]))
 

@@ -10,6 +10,7 @@ soak is run only when it is named, as the black-box tests have a short one: SOAK
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,16 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.stacks import native_stacks  # noqa: E402
+
 BUILD = ROOT / "build"
 VENV = BUILD / "venv"
 RESULTS = BUILD / "test-results"
 FUZZ_SECONDS = 20
+TEST_LIMIT_S = 300  # of one black-box test; the longest takes a tenth of it
+RUN_LIMIT_S = 1500  # of all black-box tests against one build
 
 # The thread sanitizer's search for lock cycles knows at most 64 locks at a time; commands on all shards take more. The order
 # of locks is ascending by construction (engine/README.md). OpenSSL is not instrumented, so what it does under locks of its own
@@ -103,7 +110,7 @@ def unit_stage(tally):
         tally.add_junit(f"unit tests, {name}", report, status)
 
 
-def start_pytest(name, *arguments):
+def start_pytest(name, *arguments, test_limit_s=TEST_LIMIT_S):
     """pytest against one build, its output in a file."""
     environment = os.environ | SANITIZER_OPTIONS | {"LARDER_SERVER": str(BUILD / name / "larder-server")}
     if name in ("asan", "tsan"):
@@ -112,15 +119,24 @@ def start_pytest(name, *arguments):
     report = RESULTS / f"{name}.xml"
     report.unlink(missing_ok=True)
     log = open(RESULTS / f"{name}.log", "w", encoding="utf-8")
-    words = [VENV / "bin/python", "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    words = [
+        VENV / "bin/python", "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
+        f"--timeout={test_limit_s}", "--timeout-method=signal",
+    ]  # fmt: skip
     process = subprocess.Popen(
         list(map(str, words)), cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
     return name, process, report
 
 
-def finish_pytest(tally, stage, name, process, report):
-    status = process.wait()
+def finish_pytest(tally, stage, name, process, report, limit_s=RUN_LIMIT_S):
+    """Waits for the end. What neither ends nor heeds the limit of a test is shown and killed."""
+    try:
+        status = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        print(f"== {name} did not end within {limit_s} s:\n{native_stacks(process.pid)}", flush=True)
+        process.send_signal(signal.SIGABRT)  # pytest then shows where its Python threads are
+        status = process.wait()
     lines = (RESULTS / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
     print("\n".join(lines[-1:] if status == 0 else lines[-400:]), flush=True)
     tally.add_junit(f"{stage}, {name}", report, status)
@@ -148,7 +164,8 @@ def soak_stage(tally):
     seconds = os.environ.get("SOAK_SECONDS", "600")
     for name in os.environ.get("SOAK_BUILDS", "release asan tsan").split():
         print(f"== soak, {name}, {seconds} s", flush=True)
-        finish_pytest(tally, "soak", *start_pytest(name, ROOT / "tests/soak", "--soak-seconds", seconds))
+        started = start_pytest(name, ROOT / "tests/soak", "--soak-seconds", seconds, test_limit_s=0)
+        finish_pytest(tally, "soak", *started, limit_s=float(seconds) + RUN_LIMIT_S)
 
 
 def install_stage(tally):

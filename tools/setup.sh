@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 build=(gcc meson ninja-build pkg-config libc6-dev libmimalloc-dev libssl-dev)
 declare -A packages=(
     [build]="${build[*]}"
-    [test]="${build[*]} libcmocka-dev redis-server redis-tools python3 python3-venv clang libclang-rt-14-dev nodejs"
+    [test]="${build[*]} libcmocka-dev redis-server redis-tools python3 python3-venv clang libclang-rt-14-dev nodejs gdb"
     [bench]="${build[*]} redis-server redis-tools python3 util-linux openssl"
     [lint]="${build[*]} libcmocka-dev clang clang-format clang-tidy"
     [fuzz]="${build[*]} clang libclang-rt-14-dev"
