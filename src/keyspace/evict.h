@@ -47,6 +47,9 @@ bool ks_order(struct keyspace *ks, struct shard *shard, size_t budget, int64_t n
 /* Locks one shard at a time, unless all are held. From now on memory is counted, until is_metered is set to false. */
 void ks_start_meter(struct keyspace *ks);
 
+/* Locked. Hands what the shard kept to itself to the sum, so that what was just freed is seen. */
+void ks_publish_meter(struct keyspace *ks, struct shard *shard);
+
 /* Bytes of all shards, and of what waits to be freed. Any thread. */
 size_t ks_metered_bytes(const struct keyspace *ks);
 

@@ -528,6 +528,20 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
+size_t ks_resize_growth(const struct ks_key *key, size_t len)
+{
+    assert(ks_is_locked(key->shard));
+    const struct entry *old = key->entry;
+    if (old == NULL)
+        return len;
+    size_t have = entry_bytes(old);
+    if (!(old->flags & ENTRY_IS_BOXED))
+        return len > entry_string_len(old) ? with_headroom(len) : 0;
+    if (fits_in_blob(old, len))
+        return 0;
+    return with_headroom(len) > have ? with_headroom(len) - have : 0;
+}
+
 /* Stores under `to` an entry with the type, encoding, value and item of `source`, compressed if that is, and these
    flags: an inline value is copied, a blob shared. */
 static enum ks_status transplant(const struct entry *source, struct ks_key *to, int64_t deadline_ms, int64_t now_ms,

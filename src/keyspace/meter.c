@@ -11,8 +11,9 @@ size_t db_bytes(const struct db *db)
            prefix_bytes(db);
 }
 
-static void publish(struct keyspace *ks, struct meter *meter)
+void ks_publish_meter(struct keyspace *ks, struct shard *shard)
 {
+    struct meter *meter = &shard->meter;
     ptrdiff_t bytes = meter->unpublished;
     meter->unpublished = 0;
     atomic_fetch_add_explicit(&ks->used_bytes, bytes, memory_order_relaxed);
@@ -31,7 +32,7 @@ void meter_db(struct keyspace *ks, struct shard *shard, struct db *db)
     evictor->metered_bytes = eviction;
     ptrdiff_t step = (ptrdiff_t)atomic_load_explicit(&ks->meter_step, memory_order_relaxed);
     if (meter->unpublished > step || meter->unpublished < -step)
-        publish(ks, meter);
+        ks_publish_meter(ks, shard);
 }
 
 void ks_start_meter(struct keyspace *ks)
@@ -42,7 +43,7 @@ void ks_start_meter(struct keyspace *ks)
         bool was_taken = ks_enter(ks, shard);
         for (size_t j = 0; j < ks->db_count; j++)
             meter_db(ks, shard, &shard->dbs[j]);
-        publish(ks, &shard->meter);
+        ks_publish_meter(ks, shard);
         ks_leave(ks, shard, was_taken);
     }
 }
