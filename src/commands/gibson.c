@@ -129,6 +129,7 @@ static bool put_fresh(struct call *call, struct ks_key *key, const struct new_st
     struct item item = {.time_ms = call->now_ms};
     if (!replied(call, store_put_item(call, key, value, deadline_ms, item)))
         return false;
+    ks_touch(key, call->now_ms);
     note_creation(call);
     has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (deadline_ms != NO_DEADLINE)
@@ -144,8 +145,10 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     if (key->entry != NULL)
         item = ks_item(key, call->now_ms);
     item.is_number = true;
-    return replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)) &&
-           has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+    if (!replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)))
+        return false;
+    ks_touch(key, call->now_ms);
+    return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
 /* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored compressed
@@ -165,7 +168,6 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
     item.has_zero_ttl = lifetime->is_zero;
     if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms)) || !replied(call, ks_set_item(key, item)))
         return false;
-    ks_touch(key, call->now_ms);
     return has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
 }
 
@@ -198,8 +200,13 @@ void cmd_gibson_set(struct call *call)
 {
     int64_t ttl;
     struct ks_key key;
-    if (!take_number(call, 2, &ttl) || !call_key_write(call, 3, TYPE_STRING, &key))
+    if (!take_number(call, 2, &ttl))
         return;
+    call_key_peek(call, 3, &key);
+    if (key.entry != NULL && key.entry->type != TYPE_STRING) {
+        reply_wrong_type(call);
+        return;
+    }
     if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
         return;
@@ -219,8 +226,10 @@ void cmd_gibson_ttl(struct call *call)
     if (!find(call, &key) || !take_number(call, 3, &seconds))
         return;
     struct lifetime lifetime = lifetime_of(call, seconds);
-    if (set_lifetime(call, &key, &lifetime))
-        reply_ok(call);
+    if (!set_lifetime(call, &key, &lifetime))
+        return;
+    ks_touch(&key, call->now_ms);
+    reply_ok(call);
 }
 
 static void reply_item(struct call *call, const struct entry *entry)
@@ -264,9 +273,10 @@ static void increment(struct call *call, int64_t by)
 {
     struct ks_key key;
     int64_t sum = 1;
-    if (!call_key_write(call, 2, TYPE_STRING, &key))
-        return;
-    if (key.entry == NULL) {
+    call_key_peek(call, 2, &key);
+    if (key.entry != NULL && key.entry->type != TYPE_STRING) {
+        reply_wrong_type(call);
+    } else if (key.entry == NULL) {
         if (put_number(call, &key, sum)) {
             note_creation(call);
             reply_integer(call, sum);
@@ -491,10 +501,7 @@ void cmd_gibson_mdec(struct call *call)
 
 static bool lock_one(struct call *call, struct ks_key *key, void *context)
 {
-    if (key->entry->type != TYPE_STRING)
-        return false;
-    ks_touch(key, call->now_ms);
-    return !is_locked(call, key) && set_lock(call, key, *(int64_t *)context);
+    return is_open_string(call, key) && set_lock(call, key, *(int64_t *)context);
 }
 
 /* GIBSON MLOCK prefix seconds: the reply is how many were not locked before. */
