@@ -76,17 +76,24 @@ static bool is_locked(const struct call *call, const struct ks_key *key)
     return ks_is_item_locked(key->entry, call->now_ms);
 }
 
-/* Finds a key for an operator on a single one; false when it is not there or no string, which has been replied. */
+/* Looks a key up; false when it holds something else than a string, which has been replied. */
+static bool look_up(struct call *call, size_t argument, struct ks_key *key)
+{
+    call_key_peek(call, argument, key);
+    if (key->entry == NULL || key->entry->type == TYPE_STRING)
+        return true;
+    reply_wrong_type(call);
+    return false;
+}
+
+/* The same for operators on a key that must be there. */
 static bool find(struct call *call, struct ks_key *key)
 {
-    call_key_peek(call, 2, key);
+    if (!look_up(call, 2, key))
+        return false;
     if (key->entry == NULL)
         reply_null(call);
-    else if (key->entry->type != TYPE_STRING)
-        reply_wrong_type(call);
-    else
-        return true;
-    return false;
+    return key->entry != NULL;
 }
 
 static bool replied(struct call *call, enum ks_status status)
@@ -200,13 +207,8 @@ void cmd_gibson_set(struct call *call)
 {
     int64_t ttl;
     struct ks_key key;
-    if (!take_number(call, 2, &ttl))
+    if (!take_number(call, 2, &ttl) || !look_up(call, 3, &key))
         return;
-    call_key_peek(call, 3, &key);
-    if (key.entry != NULL && key.entry->type != TYPE_STRING) {
-        reply_wrong_type(call);
-        return;
-    }
     if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
         return;
@@ -273,10 +275,9 @@ static void increment(struct call *call, int64_t by)
 {
     struct ks_key key;
     int64_t sum = 1;
-    call_key_peek(call, 2, &key);
-    if (key.entry != NULL && key.entry->type != TYPE_STRING) {
-        reply_wrong_type(call);
-    } else if (key.entry == NULL) {
+    if (!look_up(call, 2, &key))
+        return;
+    if (key.entry == NULL) {
         if (put_number(call, &key, sum)) {
             note_creation(call);
             reply_integer(call, sum);
