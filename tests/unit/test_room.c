@@ -311,6 +311,32 @@ static void garbage_goes_before_keys(void **state)
     larder_close(engine);
 }
 
+/* OBJECT tells what the policy goes by. */
+static void uses_of_a_key_are_told_as_the_policy_counts_them(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 8mb\nmaxmemory-policy allkeys-s3fifo\n");
+    larder_session *session = open_session(engine);
+    assert_status(session, "OK", "SET", "k", "v");
+    assert_integer(session, 0, "OBJECT", "FREQ", "k");
+    for (int uses = 1; uses <= 5; uses++) {
+        assert_string(session, "v", "GET", "k");
+        assert_integer(session, uses < 3 ? uses : 3, "OBJECT", "FREQ", "k");
+    }
+    assert_error(session,
+                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+                 "between policies at runtime LRU and LFU data will take some time to adjust.",
+                 "OBJECT", "IDLETIME", "k");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    assert_integer(session, 0, "OBJECT", "IDLETIME", "k");
+    assert_error(session, NULL, "OBJECT", "FREQ", "k");
+    assert_status(session, "OK", "SET", "new", "v");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-s3fifo");
+    assert_integer(session, 0, "OBJECT", "FREQ", "new"); /* not in line yet */
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 /* ---- Keys ---- */
 
 static const char some_text[] =
@@ -545,6 +571,7 @@ int main(void)
         cmocka_unit_test(many_threads_use_a_small_limit_nearly_whole),
         cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
         cmocka_unit_test(garbage_goes_before_keys),
+        cmocka_unit_test(uses_of_a_key_are_told_as_the_policy_counts_them),
         cmocka_unit_test(no_more_keys_than_the_bound_are_ever_seen),
         cmocka_unit_test(a_new_key_takes_the_place_of_the_least_recently_used),
         cmocka_unit_test(a_bound_holds_while_older_keys_are_searched_for),
