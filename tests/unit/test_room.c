@@ -210,6 +210,18 @@ static void growth_that_no_word_tells_is_refused(void **state)
                  "EXEC");
     assert_integer(session, 0, "EXISTS", "near");
 
+    char key[32];
+    static char value[20001];
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "many:%d", i);
+        assert_status(session, "OK", "SET", key, "v");
+    }
+    assert_error(session, oom, "PREFIX", "SET", "many:", value);
+    assert_string(session, "v", "GET", "many:7");
+    assert_integer(session, 100, "PREFIX", "SET", "many:", "w");
+    assert_integer(session, 11, "PREFIX", "SET", "many:1", value);
+
     assert_error(session, NULL, "SETRANGE", "far", "-1", "x"); /* what fails anyway says why */
     assert_error(session, NULL, "SETRANGE", "far", "word", "x");
     assert_error(session, "ERR string exceeds maximum allowed size (proto-max-bulk-len)", "SETRANGE", "far",
