@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "engine/call.h"
+#include "keyspace/prefix.h"
 
 /* Finds the key in this argument and locks its shard, which the caller unlocks. */
 static struct ks_key lock_key(struct call *call, size_t argument)
@@ -50,4 +51,32 @@ size_t growth_of_copy(struct call *call)
     size_t growth = key.entry != NULL ? entry_bytes(key.entry) : 0;
     ks_unlock(key.ks, key.shard);
     return growth;
+}
+
+/* A value that many keys are to get, and what it adds. */
+struct spread {
+    size_t value_len;
+    size_t growth;
+};
+
+static bool add_growth(void *context, void *item)
+{
+    struct spread *spread = context;
+    size_t old_len = entry_size(item);
+    spread->growth += spread->value_len > old_len ? spread->value_len - old_len : 0;
+    return true;
+}
+
+/* Shard by shard, while others go on writing; without memory to look, the keys of the shard count for nothing. */
+size_t growth_of_prefix_set(struct call *call)
+{
+    struct keyspace *ks = &call->engine->keyspace;
+    struct spread spread = {.value_len = ARG(3).len};
+    for (size_t i = 0; i < ks->shard_count; i++) {
+        struct shard *shard = &ks->shards[i];
+        ks_lock(ks, shard);
+        (void)!ks_visit_prefix(shard, call_db(call), ARG(2), NULL, add_growth, &spread);
+        ks_unlock(ks, shard);
+    }
+    return spread.growth;
 }

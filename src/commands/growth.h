@@ -6,6 +6,7 @@
 
 command_growth_fn growth_of_append;
 command_growth_fn growth_of_copy;
+command_growth_fn growth_of_prefix_set;
 command_growth_fn growth_of_setrange;
 
 #endif

@@ -71,6 +71,10 @@ MUST_USE size_t connection_read_secure(struct connection *connection, char *to, 
    connection must be closed. */
 void connection_flush(struct connection *connection);
 
+/* Says how much memory its buffers hold, for CLIENT LIST and the limits on clients; where that is too much for all
+   clients together, some are interrupted, be it this one. */
+void connection_publish(struct connection *connection);
+
 /* The client has let too much output pile up: sets is_broken, says so and counts it. */
 void connection_cut_off(struct connection *connection);
 

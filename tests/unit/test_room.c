@@ -210,6 +210,18 @@ static void growth_that_no_word_tells_is_refused(void **state)
                  "EXEC");
     assert_integer(session, 0, "EXISTS", "near");
 
+    char key[32];
+    static char value[20001];
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "many:%d", i);
+        assert_status(session, "OK", "SET", key, "v");
+    }
+    assert_error(session, oom, "PREFIX", "SET", "many:", value);
+    assert_string(session, "v", "GET", "many:7");
+    assert_integer(session, 100, "PREFIX", "SET", "many:", "w");
+    assert_integer(session, 11, "PREFIX", "SET", "many:1", value);
+
     assert_error(session, NULL, "SETRANGE", "far", "-1", "x"); /* what fails anyway says why */
     assert_error(session, NULL, "SETRANGE", "far", "word", "x");
     assert_error(session, "ERR string exceeds maximum allowed size (proto-max-bulk-len)", "SETRANGE", "far",
@@ -234,11 +246,11 @@ static void growth_that_no_word_tells_makes_room_first(void **state)
     }
     assert_status(session, "OK", "CONFIG", "SET", "maxmemory-eviction-tenacity", "100");
     assert_integer(session, 1200001, "SETRANGE", "far", "1200000", "x");
-    assert_in_range(info_field(session, "memory", "used_memory"), 0, limit);
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);         /* INFO would evict before it tells */
     larder_reply_free(larder_command(session, "APPEND", "far", "y", NULL)); /* which may have had to go for itself */
-    assert_in_range(info_field(session, "memory", "used_memory"), 0, limit);
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);
     larder_reply_free(larder_command(session, "COPY", "far", "copy", NULL));
-    assert_in_range(info_field(session, "memory", "used_memory"), 0, limit);
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);
     assert_true(info_field(session, "stats", "evicted_keys") > 2000);
     larder_session_close(session);
     ks_check(&engine->keyspace);
@@ -307,6 +319,32 @@ static void garbage_goes_before_keys(void **state)
     }
     assert_integer(session, 5000, "DBSIZE");
     assert_true(info_field(session, "stats", "evicted_keys") == 0);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+/* OBJECT tells what the policy goes by. */
+static void uses_of_a_key_are_told_as_the_policy_counts_them(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 8mb\nmaxmemory-policy allkeys-s3fifo\n");
+    larder_session *session = open_session(engine);
+    assert_status(session, "OK", "SET", "k", "v");
+    assert_integer(session, 0, "OBJECT", "FREQ", "k");
+    for (int uses = 1; uses <= 5; uses++) {
+        assert_string(session, "v", "GET", "k");
+        assert_integer(session, uses < 3 ? uses : 3, "OBJECT", "FREQ", "k");
+    }
+    assert_error(session,
+                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+                 "between policies at runtime LRU and LFU data will take some time to adjust.",
+                 "OBJECT", "IDLETIME", "k");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    assert_integer(session, 0, "OBJECT", "IDLETIME", "k");
+    assert_error(session, NULL, "OBJECT", "FREQ", "k");
+    assert_status(session, "OK", "SET", "new", "v");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-s3fifo");
+    assert_integer(session, 0, "OBJECT", "FREQ", "new"); /* not in line yet */
     larder_session_close(session);
     larder_close(engine);
 }
@@ -545,6 +583,7 @@ int main(void)
         cmocka_unit_test(many_threads_use_a_small_limit_nearly_whole),
         cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
         cmocka_unit_test(garbage_goes_before_keys),
+        cmocka_unit_test(uses_of_a_key_are_told_as_the_policy_counts_them),
         cmocka_unit_test(no_more_keys_than_the_bound_are_ever_seen),
         cmocka_unit_test(a_new_key_takes_the_place_of_the_least_recently_used),
         cmocka_unit_test(a_bound_holds_while_older_keys_are_searched_for),
