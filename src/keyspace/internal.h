@@ -72,6 +72,9 @@ size_t db_bytes(const struct db *db);
 /* Counts what a change of this database, and of the shard's queues, took or gave back. */
 void meter_db(struct keyspace *ks, struct shard *shard, struct db *db);
 
+/* Does the meter run, and has it counted this shard, which is locked, since it was started? */
+bool meter_is_right(const struct keyspace *ks, const struct shard *shard);
+
 static inline void ks_meter(struct keyspace *ks, struct shard *shard, struct db *db)
 {
     if (unlikely(atomic_load_explicit(&ks->is_metered, memory_order_relaxed)))

@@ -45,6 +45,7 @@ struct db {
 struct meter {
     ptrdiff_t unpublished; /* lock: bytes that the keyspace's sum does not have yet */
     _Atomic size_t bytes;  /* the lock's holder writes, any thread reads: what the sum has of this shard */
+    unsigned start;        /* lock: the last start of the meter that has come to this shard */
 };
 
 struct shard {
@@ -97,6 +98,7 @@ struct keyspace {
     _Atomic bool tells_added;    /* the observer wants to hear of new keys; any thread sets it */
 
     _Atomic bool is_metered;      /* `used_bytes` is kept up to date */
+    _Atomic unsigned meter_start; /* how often that began; a start counts one shard after the other */
     _Atomic size_t meter_step;    /* bytes that a shard may keep to itself */
     _Atomic ptrdiff_t used_bytes; /* of all shards together, but for what they keep to themselves */
 

@@ -573,6 +573,43 @@ static void limits_change_while_threads_write(void **state)
     larder_close(engine);
 }
 
+static void write_or_check(struct writer *writer, larder_session *session)
+{
+    char key[32];
+    draw_key(writer, key);
+    if (one_in(&writer->random, 20))
+        ks_check(&writer->load->engine->keyspace);
+    else if (one_in(&writer->random, 4))
+        larder_reply_free(larder_command(session, "DEL", key, NULL));
+    else
+        larder_reply_free(larder_command(session, "SET", key, some_text, NULL));
+}
+
+/* Counting begins one shard after the other; what looks in the middle of that finds nothing wrong. */
+static void counting_may_begin_while_others_check_it(void **state)
+{
+    (void)state;
+    struct random random = property_start(__func__);
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS + 1});
+    struct load load = {.engine = engine, .key_count = 500};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    larder_session *session = open_session(engine);
+    start_writers(&load, threads, writers, &random, write_or_check);
+    for (int round = 0; round < 500; round++) {
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "0");
+        uint64_t written = atomic_load(&load.written);
+        while (atomic_load(&load.written) < written + 30)
+            larder_upkeep(engine);
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "100mb");
+        assert_status(session, "OK", "SET", "k", "v"); /* counting begins */
+    }
+    stop_writers(&load, threads);
+    ks_check(&engine->keyspace);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -590,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows),
         cmocka_unit_test(limits_change_with_the_keys_that_there_are),
         cmocka_unit_test(limits_change_while_threads_write),
+        cmocka_unit_test(counting_may_begin_while_others_check_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
