@@ -158,8 +158,8 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
-/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored compressed
-   is no number whatever it says, as in Gibson. */
+/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored
+   compressed is no number whatever it says, as in Gibson. */
 static bool add_to(struct call *call, struct ks_key *key, int64_t by, int64_t *sum)
 {
     if (entry_is_compressed(key->entry) || !parse_number(entry_stored(key->entry), sum))

@@ -89,8 +89,8 @@ struct ks_eviction_figures {
 /* Locks one shard at a time. */
 struct ks_eviction_figures ks_measure_eviction(struct keyspace *ks);
 
-/* Locked. Deletes every entry that was not used for so many seconds; looks at so many buckets of the shard's tables, and
-   goes on there with the next call. True at the end of a pass. */
+/* Locked. Deletes every entry that was not used for so many seconds; looks at so many buckets of the shard's tables,
+   and goes on there with the next call. True at the end of a pass. */
 bool ks_evict_idle(struct keyspace *ks, struct shard *shard, int64_t idle_s, int64_t now_ms, size_t buckets);
 /* Locked. Is a pass of that under way, or is a new one due and wanted? Then it has begun. */
 bool ks_may_evict_idle(struct shard *shard, int64_t now_ms, int64_t every_ms, bool is_wanted);

@@ -434,8 +434,8 @@ static ALWAYS_INLINE enum ks_status put(struct ks_key *key, unsigned parts, byte
     struct entry *old = key->entry;
     bool is_changed = deadline_ms == KEEP_DEADLINE;
     unsigned flags = deadline_flag(key, &deadline_ms) | item_flag(old) | parts;
-    bool is_in_place = likely(old != NULL) && likely(!(parts & ENTRY_IS_COMPRESSED)) &&
-                       likely(fits_in_place(old, flags, stored.len));
+    bool is_in_place =
+        likely(old != NULL) && likely(!(parts & ENTRY_IS_COMPRESSED)) && likely(fits_in_place(old, flags, stored.len));
     if (unlikely(!is_in_place))
         return put_anew(key, flags, stored, encoding, deadline_ms, is_changed, now_ms);
     if (stored.len > 0)

@@ -89,7 +89,7 @@ struct keyspace {
     struct hash_key hash_key;
     size_t shard_count; /* a power of two */
     unsigned shard_bits;
-    bool is_locking; /* false: one thread, one shard, no locks */
+    bool is_locking;             /* false: one thread, one shard, no locks */
     _Atomic size_t locked_items; /* of all databases, each counted under its shard's lock; see item.h */
     size_t db_count;
     struct shard *shards;

@@ -47,7 +47,8 @@ struct connection {
 
 extern const struct transport connection_transport;
 
-/* A connection for an accepted socket, which it owns from now on, in the protocol of these encoders; NULL when there is no memory. Not yet registered. */
+/* A connection for an accepted socket, which it owns from now on, in the protocol of these encoders; NULL when there is
+ * no memory. Not yet registered. */
 MUST_USE struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd,
                                            const struct reply_encoder *const *encoders);
 

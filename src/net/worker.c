@@ -128,9 +128,8 @@ static void parse(struct worker *worker, struct connection *connection, struct p
     for (;;) {
         char error[RESP_ERROR_SIZE];
         parsing->first_arg = worker->args.count;
-        enum resp_status status =
-            protocol_parse(&connection->session, parsing->state, parsing->at + parsing->consumed,
-                           parsing->len - parsing->consumed, parsing->args, &limits, error);
+        enum resp_status status = protocol_parse(&connection->session, parsing->state, parsing->at + parsing->consumed,
+                                                 parsing->len - parsing->consumed, parsing->args, &limits, error);
         if (status == RESP_MORE)
             return;
         if (status == RESP_BROKEN) {

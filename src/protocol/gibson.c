@@ -238,11 +238,8 @@ static void gibson_put_error(struct out *out, bytes text)
         const char *word;
         int code; /* enum reply_code */
     } codes[] = {
-        {"TOOLARGE ", NO_REPLY},
-        {"NOTFOUND ", REPLY_NOT_FOUND},
-        {"NAN ", REPLY_NAN},
-        {"OOM ", REPLY_MEMORY},
-        {"LOCKED ", REPLY_LOCKED},
+        {"TOOLARGE ", NO_REPLY}, {"NOTFOUND ", REPLY_NOT_FOUND}, {"NAN ", REPLY_NAN},
+        {"OOM ", REPLY_MEMORY},  {"LOCKED ", REPLY_LOCKED},
     };
     int code = REPLY_ERROR;
     for (size_t i = 0; i < COUNT_OF(codes); i++)

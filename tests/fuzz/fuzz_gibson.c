@@ -1,7 +1,7 @@
 /* Fuzzes Gibson's protocol from the frames to the replies, on an engine of its own with a frozen clock: the input is a
-   stream of frames, of which the first byte says how far the clock moves between two. What the parser sees lies in a block
-   of exactly the size that has arrived. Every request, written as a frame again, is read as the same request; every reply
-   is well-formed; and the keyspace keeps its invariants. */
+   stream of frames, of which the first byte says how far the clock moves between two. What the parser sees lies in a
+   block of exactly the size that has arrived. Every request, written as a frame again, is read as the same request;
+   every reply is well-formed; and the keyspace keeps its invariants. */
 #include "base/mem.h"
 #include "engine/call.h"
 #include "larder.h"
