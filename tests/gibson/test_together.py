@@ -204,6 +204,13 @@ def test_events_are_told_as_for_redis_commands(both):
         assert events == [b"set", b"expire", b"incrby", b"persist", b"del"]
 
 
+def test_monitors_see_operators(both):
+    gibson, r = both
+    with r.monitor() as monitor:
+        gibson.ask(SET, b"0 a 1")
+        assert monitor.next_command()["command"] == "gibson set 0 a 1"
+
+
 def test_the_port_can_be_opened_and_closed(start_server):
     server = start_server()
     r = server.client()
