@@ -25,6 +25,14 @@ void die(const char *format, ...)
     exit(1);
 }
 
+void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
+        die("out of memory");
+    return memory;
+}
+
 enum option_kind { OPTION_TEXT, OPTION_COUNT, OPTION_REAL, OPTION_WORD, OPTION_FLAG };
 
 /* An option of the command line: where its value goes, what it may be, and its line of the help. */

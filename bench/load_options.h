@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KEYS_MAX UINT64_C(1000000000000)
@@ -42,6 +43,9 @@ struct options {
 
 /* Ends the program with the text on stderr and exit code 1, as every failure of the generator does. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
+
+/* Zeroed memory; never NULL. */
+void *allocate(size_t count, size_t size);
 
 /* Reads the command line; --help and mistakes end the program. */
 struct options parse_options(int argc, char **argv);
