@@ -1,5 +1,6 @@
 /*
- * The load generator: one thread that keeps many RESP connections busy and says how the server answered.
+ * The load generator: one thread that keeps many connections busy, in RESP or Gibson's protocol, and says how the
+ * server answered.
  *
  * It must never be what limits a measurement, so each connection owns a batch of requests built once, in which only the
  * digits of the keys change, and replies are read in place from one shared buffer. It also never trusts the server:
@@ -526,7 +527,9 @@ static int generate(const struct options *options)
 /* Holds connections, each of which has proved to be served, until stdin ends. */
 static int hold_idle(const struct options *options)
 {
-    static const char ping[] = "*1\r\n$4\r\nPING\r\n", pong[] = "+PONG\r\n";
+    struct options pings = *options;
+    pings.command = CMD_PING;
+    struct shape ping = make_shape(&pings);
     int *fds = allocate(options->idle, sizeof *fds);
     allow_descriptors(options->idle);
     connect_all(options, fds, options->idle);
@@ -534,15 +537,15 @@ static int hold_idle(const struct options *options)
         char reply[LINE_BYTES_MAX];
         size_t len = 0;
         struct tls_client *tls = options->uses_tls ? tls_connect(fds[i]) : NULL;
-        if (conn_send(fds[i], tls, ping, strlen(ping)) != (ssize_t)strlen(ping))
+        if (conn_send(fds[i], tls, ping.bytes, ping.len) != (ssize_t)ping.len)
             die("cannot send: %s", strerror(errno));
-        while (len < sizeof reply && !memchr(reply, '\n', len)) {
+        while (len < ping.expected_len) {
             ssize_t got = conn_receive(fds[i], tls, reply + len, sizeof reply - len);
             if (got <= 0)
                 die("connection %" PRIu64 " of %" PRIu64 " got no reply", i + 1, options->idle);
             len += (size_t)got;
         }
-        if (len != strlen(pong) || memcmp(reply, pong, len) != 0)
+        if (len != ping.expected_len || memcmp(reply, ping.expected, len) != 0)
             die_of_reply("not the reply to a PING", reply, len);
     }
     puts("ready");

@@ -16,6 +16,7 @@
 #define TIME_MS_MAX UINT64_C(9000000000000) /* with any spread still thirteen digits */
 
 enum command { CMD_GET, CMD_SET, CMD_INCR, CMD_MSET, CMD_PING };
+enum protocol { PROTOCOL_RESP, PROTOCOL_GIBSON };
 enum distribution { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 struct options {
@@ -35,7 +36,8 @@ struct options {
     uint64_t seed;
     uint64_t server_pid;   /* also tell the longest wait without what other programs took; 0: do not */
     uint64_t idle;         /* hold this many connections and do nothing */
-    unsigned command;      /* enum command */
+    unsigned protocol;     /* enum protocol */
+    unsigned command;      /* enum command; Gibson has no CMD_MSET, and no deadlines */
     unsigned distribution; /* enum distribution */
     bool uses_tls;
     bool populates; /* every key once; parse_options sets the fields above accordingly */

@@ -3,6 +3,8 @@
  * is taken on trust. A reply must have the kind, the size and, where it has a value, the content that the request asked
  * for. Values carry their key's digits, so that a server that mixes up its replies fails here. Knows of no socket and
  * no time.
+ *
+ * Keys and values are the same in both protocols: what one has written the other finds.
  */
 #pragma once
 
@@ -29,7 +31,7 @@ struct shape {
     unsigned value_digits;       /* of the key that stand in its value; 0: the request has no value */
     size_t deadline_end;         /* offset just after the deadline's last digit; 0: none */
     unsigned varying_digits;     /* of a key; those before them are zero in the whole key space */
-    const char *expected;        /* the whole reply, where it is always the same; NULL: depends */
+    const void *expected;        /* the whole reply, where it is always the same; NULL: depends */
     size_t expected_len;
     size_t reply_bytes_max; /* of any reply that is not a protocol error */
 };
