@@ -3,6 +3,7 @@
 
 The traces are those of ../shared/traces where they exist; a loop, a shifting one and a Zipf one are made here. Redis's
 policies and allkeys-s3fifo are Larder's own, running in its engine; lru, sieve and s3fifo are the models of the papers.
+Where there is a redis-server, Redis's policies are compared with it on two traces.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pathlib
 import random
 import subprocess
 import tempfile
+
+import eviction_redis
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TRACES = ROOT.parent / "shared" / "traces"
@@ -57,20 +60,38 @@ def stored_traces():
             yield path.name.removesuffix(".txt.xz"), [int(line) for line in file]
 
 
-def measure(program, name, trace):
-    """{(policy, keys): hit ratio in percent} of one trace."""
-    objects = len(set(trace))
-    sizes = [int(objects * share) for share in SHARES if int(objects * share) >= SMALLEST]
-    with tempfile.NamedTemporaryFile(prefix=f"{name}.") as file:
+def replay(program, trace, wanted, request_us):
+    """{(policy, keys): hit ratio in percent} for all pairs of policy and keys that are wanted."""
+    with tempfile.NamedTemporaryFile(prefix="trace.") as file:
         array.array("I", trace).tofile(file)
         file.flush()
-        wanted = [f"{policy}:{size}" for size in sizes for policy in POLICIES]
-        done = subprocess.run([program, file.name, str(REQUEST_US), *wanted], capture_output=True, text=True, check=True)
+        words = [f"{policy}:{keys}" for policy, keys in wanted]
+        done = subprocess.run([program, file.name, str(request_us), *words], capture_output=True, text=True, check=True)
     found = {}
     for line in done.stdout.splitlines():
         one = json.loads(line)
         found[one["policy"], one["keys"]] = 100 * one["hits"] / one["requests"]
-    return objects, sizes, found
+    return found
+
+
+def measure(program, trace):
+    """The number of objects, the sizes, and the hit ratios of one trace."""
+    objects = len(set(trace))
+    sizes = [int(objects * share) for share in SHARES if int(objects * share) >= SMALLEST]
+    return objects, sizes, replay(program, trace, [(policy, size) for size in sizes for policy in POLICIES], REQUEST_US)
+
+
+def beside_redis(program, traces):
+    """The text on a running redis-server; empty where there is none."""
+    rows = eviction_redis.compare(
+        traces, lambda trace, policy, keys, us: replay(program, trace, [(policy, keys)], us)[policy, keys])
+    if not rows:
+        return ""
+    widest = max(abs(ours - theirs) for *_, ours, theirs in rows)
+    verdict = ("Nowhere do they differ by more than a point." if widest <= 1
+               else f"They differ by up to {widest:.1f} points.")
+    return ("\n## Beside a running redis-server\n\nThe same requests, as many keys and as much time for each, in the engine "
+            f"and in a redis-server. {verdict}\n\n" + eviction_redis.table(rows) + "\n")
 
 
 def table(measured):
@@ -130,15 +151,17 @@ def main():
     parser.add_argument("--program", default=str(PROGRAM), metavar="PATH")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "bench" / "results", metavar="FOLDER")
     arguments = parser.parse_args()
-    measured = {}
+    measured, traces = {}, {}
     for source in (stored_traces(), made_traces()):
         for name, trace in source:
             print(f"... {name}: {len(trace):,} requests", flush=True)
-            measured[name] = measure(arguments.program, name, trace)
+            measured[name] = measure(arguments.program, trace)
+            traces[name] = trace
     arguments.output.mkdir(parents=True, exist_ok=True)
     text = ("# Hit ratios of the eviction policies\n\nIn percent, by trace and number of keys that fit; `make bench-eviction`. "
             "The last column is allkeys-s3fifo less the best\nof Redis's three policies; lru, sieve and s3fifo are models of "
-            "the papers, for comparison.\n\n![chart](eviction.svg)\n\n" + table(measured) + "\n")
+            "the papers, for comparison.\n\n![chart](eviction.svg)\n\n" + table(measured) + "\n"
+            + beside_redis(arguments.program, traces))
     (arguments.output / "eviction.md").write_text(text, encoding="utf-8")
     (arguments.output / "eviction.svg").write_text(chart(measured), encoding="utf-8")
     print(table(measured))

@@ -209,6 +209,8 @@ def install_stage(tally):
             tally.add(f"install: the example with the {linking} library", status == 0)
         status = run(prefix / "bin/larder-server", "--version", stdout=subprocess.DEVNULL)
         tally.add("install: larder-server --version", status == 0)
+        status = run(prefix / "bin/gibson", "--help", stdout=subprocess.DEVNULL)
+        tally.add("install: gibson --help", status == 0)
         install_gibson(tally, prefix, Path(folder), library)
 
 

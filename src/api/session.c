@@ -159,7 +159,9 @@ void larder_session_on_push(larder_session *self, void (*wake)(void *context), v
     self->wake = wake;
     self->wake_context = context;
     lock_give(&self->wake_lock);
-    if (wake != NULL && !inbox_is_empty(&self->session.inbox))
+    struct session *session = &self->session;
+    bool has_lost = atomic_load_explicit(&session->must_close, memory_order_relaxed);
+    if (wake != NULL && (has_lost || !inbox_is_empty(&session->inbox)))
         wake(context);
 }
 

@@ -76,17 +76,24 @@ static bool is_locked(const struct call *call, const struct ks_key *key)
     return ks_is_item_locked(key->entry, call->now_ms);
 }
 
-/* Finds a key for an operator on a single one; false when it is not there or no string, which has been replied. */
+/* Looks a key up; false when it holds something else than a string, which has been replied. */
+static bool look_up(struct call *call, size_t argument, struct ks_key *key)
+{
+    call_key_peek(call, argument, key);
+    if (key->entry == NULL || key->entry->type == TYPE_STRING)
+        return true;
+    reply_wrong_type(call);
+    return false;
+}
+
+/* The same for operators on a key that must be there. */
 static bool find(struct call *call, struct ks_key *key)
 {
-    call_key_peek(call, 2, key);
+    if (!look_up(call, 2, key))
+        return false;
     if (key->entry == NULL)
         reply_null(call);
-    else if (key->entry->type != TYPE_STRING)
-        reply_wrong_type(call);
-    else
-        return true;
-    return false;
+    return key->entry != NULL;
 }
 
 static bool replied(struct call *call, enum ks_status status)
@@ -129,6 +136,7 @@ static bool put_fresh(struct call *call, struct ks_key *key, const struct new_st
     struct item item = {.time_ms = call->now_ms};
     if (!replied(call, store_put_item(call, key, value, deadline_ms, item)))
         return false;
+    ks_touch(key, call->now_ms);
     note_creation(call);
     has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (deadline_ms != NO_DEADLINE)
@@ -144,12 +152,14 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     if (key->entry != NULL)
         item = ks_item(key, call->now_ms);
     item.is_number = true;
-    return replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)) &&
-           has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+    if (!replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)))
+        return false;
+    ks_touch(key, call->now_ms);
+    return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
-/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored compressed
-   is no number whatever it says, as in Gibson. */
+/* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored
+   compressed is no number whatever it says, as in Gibson. */
 static bool add_to(struct call *call, struct ks_key *key, int64_t by, int64_t *sum)
 {
     if (entry_is_compressed(key->entry) || !parse_number(entry_stored(key->entry), sum))
@@ -165,7 +175,6 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
     item.has_zero_ttl = lifetime->is_zero;
     if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms)) || !replied(call, ks_set_item(key, item)))
         return false;
-    ks_touch(key, call->now_ms);
     return has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
 }
 
@@ -198,7 +207,7 @@ void cmd_gibson_set(struct call *call)
 {
     int64_t ttl;
     struct ks_key key;
-    if (!take_number(call, 2, &ttl) || !call_key_write(call, 3, TYPE_STRING, &key))
+    if (!take_number(call, 2, &ttl) || !look_up(call, 3, &key))
         return;
     if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
@@ -219,8 +228,10 @@ void cmd_gibson_ttl(struct call *call)
     if (!find(call, &key) || !take_number(call, 3, &seconds))
         return;
     struct lifetime lifetime = lifetime_of(call, seconds);
-    if (set_lifetime(call, &key, &lifetime))
-        reply_ok(call);
+    if (!set_lifetime(call, &key, &lifetime))
+        return;
+    ks_touch(&key, call->now_ms);
+    reply_ok(call);
 }
 
 static void reply_item(struct call *call, const struct entry *entry)
@@ -264,7 +275,7 @@ static void increment(struct call *call, int64_t by)
 {
     struct ks_key key;
     int64_t sum = 1;
-    if (!call_key_write(call, 2, TYPE_STRING, &key))
+    if (!look_up(call, 2, &key))
         return;
     if (key.entry == NULL) {
         if (put_number(call, &key, sum)) {
@@ -491,10 +502,7 @@ void cmd_gibson_mdec(struct call *call)
 
 static bool lock_one(struct call *call, struct ks_key *key, void *context)
 {
-    if (key->entry->type != TYPE_STRING)
-        return false;
-    ks_touch(key, call->now_ms);
-    return !is_locked(call, key) && set_lock(call, key, *(int64_t *)context);
+    return is_open_string(call, key) && set_lock(call, key, *(int64_t *)context);
 }
 
 /* GIBSON MLOCK prefix seconds: the reply is how many were not locked before. */

@@ -8,8 +8,8 @@
 
 enum {
     STATS_FIELDS = 27,
-    TICK_MS = 100,            /* Gibson's cron: here what is due is done at least as often */
-    POOL_BLOCK_FIRST = 512,   /* slots */
+    TICK_MS = 100,          /* Gibson's cron: here what is due is done at least as often */
+    POOL_BLOCK_FIRST = 512, /* slots */
     POOL_BLOCK_MAX = 131072,
 };
 

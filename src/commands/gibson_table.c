@@ -1,5 +1,5 @@
-/* The rows of GIBSON. Its operators on a prefix that write run with all shards locked, as those of PREFIX. Locks are the
-   handlers' affair: see gibson.c. */
+/* The rows of GIBSON. Its operators on a prefix that write run with all shards locked, as those of PREFIX. Locks are
+   the handlers' affair: see gibson.c. */
 #include "commands/commands.h"
 #include "commands/gibson.h"
 
@@ -77,10 +77,10 @@ static const struct command_argument set_arguments[] = {
     {0},
 };
 
-#define ROW(called, handler, words, which, keyed, what, cost, documented)                                              \
-    {                                                                                                                  \
-        .name = called, .run = handler, .arity = words, .flags = which, .categories = ACL_KEYSPACE, .keys = keyed,     \
-        .group = "gibson", .summary = what, .since = "8.0.0", .complexity = cost, .arguments = documented,             \
+#define ROW(called, handler, words, which, keyed, what, cost, documented)                                          \
+    {                                                                                                              \
+        .name = called, .run = handler, .arity = words, .flags = which, .categories = ACL_KEYSPACE, .keys = keyed, \
+        .group = "gibson", .summary = what, .since = "8.0.0", .complexity = cost, .arguments = documented,         \
     }
 #define BY_MATCHES "O(N) where N is the number of keys that begin with the prefix."
 

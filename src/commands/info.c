@@ -358,7 +358,7 @@ static void write_stats(struct info *info)
                        "sync_partial_err:0\r\n"
                        "expired_keys:%llu\r\n"
                        "evicted_keys:%llu\r\n"
-                       "evicted_clients:0\r\n"
+                       "evicted_clients:%llu\r\n"
                        "total_eviction_exceeded_time:%lld\r\n"
                        "current_eviction_exceeded_time:%lld\r\n"
                        "keyspace_hits:%llu\r\n"
@@ -366,8 +366,8 @@ static void write_stats(struct info *info)
                        stat(&stats.connections), (unsigned long long)command_stats_calls(info->engine), rates.commands,
                        stat(&stats.input_bytes), stat(&stats.output_bytes), rates.input_bytes / 1024,
                        rates.output_bytes / 1024, stat(&stats.refused_connections), (unsigned long long)data.expired,
-                       (unsigned long long)count_evicted(&eviction), (long long)total_exceeded_ms,
-                       (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
+                       (unsigned long long)count_evicted(&eviction), stat(&info->engine->client_limit.closed),
+                       (long long)total_exceeded_ms, (long long)exceeded_ms, stat(&stats.hits), stat(&stats.misses));
     text_append_format(&info->text,
                        "pubsub_channels:%zu\r\n"
                        "pubsub_patterns:%zu\r\n"

@@ -1,6 +1,7 @@
 /* Commands on keys as such, whatever their values: existence, deletion, renaming, copying, moving. Deadlines are in
    expire.c, walks over all keys in scan.c, whole databases in database.c. */
 #include "commands/commands.h"
+#include "commands/growth.h"
 #include "engine/locks.h"
 
 /* DEL key [key ...], UNLINK key [key ...]: the same here, where freeing never stalls. Reply: how many there were. */
@@ -268,6 +269,7 @@ const struct command key_commands[] = {
         .flags = CMD_WRITE | CMD_DENYOOM,
         .categories = ACL_KEYSPACE,
         .keys = copy_keys,
+        .growth = growth_of_copy,
         .group = "generic",
         .summary = "Copies a key's value and deadline to another key.",
         .since = "6.2.0",

@@ -12,9 +12,10 @@ static bool find_object(struct call *call, struct ks_key *key)
     return key->entry != NULL;
 }
 
+/* Are uses counted, as by the LFU policies and S3-FIFO, rather than the time of the last one kept? */
 static bool keeps_frequency(const struct call *call)
 {
-    return atomic_load_explicit(&call->engine->keyspace.access.kind, memory_order_relaxed) == ACCESS_FREQUENCY;
+    return atomic_load_explicit(&call->engine->keyspace.access.kind, memory_order_relaxed) != ACCESS_TIME;
 }
 
 /* OBJECT ENCODING key: how its value is stored. */
@@ -25,7 +26,9 @@ static void cmd_object_encoding(struct call *call)
         reply_bulk_text(call, entry_encoding_name(key.entry));
 }
 
-/* OBJECT FREQ key: its counter of uses. */
+/* OBJECT FREQ key: its counter of uses; with allkeys-s3fifo 0 to 3, those since the key was last looked at for
+ * eviction.
+ */
 static void cmd_object_freq(struct call *call)
 {
     struct ks_key key;

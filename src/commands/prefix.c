@@ -255,10 +255,8 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
     struct string_view old;
     if (key->entry->type != TYPE_STRING || entry_string_len(key->entry) > NUM_INTEGER_SIZE)
         return false; /* whatever is longer is not worth being expanded */
-    if (!view_open(&old, key->entry)) {
-        reply_no_memory(call);
+    if (!call_open_string(call, key, BYTES(""), &old))
         return false;
-    }
     enum string_sum outcome = string_add_integer(old.value, *(int64_t *)context, &sum);
     view_close(&old);
     if (outcome != SUM_OK)

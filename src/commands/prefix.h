@@ -28,9 +28,9 @@ void prefix_reply_string(struct call *call, const struct listed *listed);
 
 /* A change of one key; false when it does not count as changed. On failure the error has been replied. */
 typedef bool prefix_change_fn(struct call *call, struct ks_key *key, void *context);
-/* Changes every key of the prefix in the call's third word, all shards being held, and says how many were. Locked keys are
-   left out, unless the command spares locks. `access`: enum key_flag, what the change is. False when an error has been
-   replied. */
+/* Changes every key of the prefix in the call's third word, all shards being held, and says how many were. Locked keys
+   are left out, unless the command spares locks. `access`: enum key_flag, what the change is. False when an error has
+   been replied. */
 MUST_USE bool prefix_change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context,
                                 int64_t *changed);
 

@@ -1,5 +1,6 @@
 /* The rows of PREFIX. What writes runs with all shards locked. */
 #include "commands/commands.h"
+#include "commands/growth.h"
 #include "commands/prefix.h"
 
 #define READS (CMD_READONLY | CMD_VISITS_SHARDS | CMD_BY_PREFIX)
@@ -108,8 +109,19 @@ static const struct command prefix_rows[] = {
         prefix_argument),
     ROW("persist", cmd_prefix_persist, 3, WRITES, "Takes the times to live of a prefix away.", BY_MATCHES,
         prefix_argument),
-    ROW("set", cmd_prefix_set, -4, WRITES | CMD_DENYOOM, "Gives every key of a prefix a value.", BY_MATCHES,
-        set_arguments),
+    {
+        .name = "set",
+        .run = cmd_prefix_set,
+        .growth = growth_of_prefix_set,
+        .arity = -4,
+        .flags = WRITES | CMD_DENYOOM,
+        .categories = ACL_KEYSPACE,
+        .group = "prefix",
+        .summary = "Gives every key of a prefix a value.",
+        .since = SINCE,
+        .complexity = BY_MATCHES,
+        .arguments = set_arguments,
+    },
     ROW("top", cmd_prefix_top, -2, READS, "Tells keys and memory by the next segments of the keys.", BY_MATCHES,
         top_arguments),
     ROW("unlink", cmd_prefix_del, 3, WRITES, "Deletes the keys that begin with a prefix.", BY_MATCHES, prefix_argument),

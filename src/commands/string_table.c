@@ -1,5 +1,6 @@
 /* The string commands' rows of the command table; the handlers are in string.c. */
 #include "commands/commands.h"
+#include "commands/growth.h"
 #include "commands/string.h"
 
 /* One key right behind the name, two of them, and keys up to the end of the arguments, alone or each with its value. */
@@ -172,6 +173,7 @@ const struct command string_commands[] = {
         .flags = CMD_WRITE | CMD_DENYOOM | CMD_FAST,
         .categories = ACL_STRING,
         .keys = ONE_KEY(KEY_RW | KEY_INSERT),
+        .growth = growth_of_append,
         .group = "string",
         .summary = "Adds bytes to the end of a string, creating it if it is missing.",
         .since = "2.0.0",
@@ -458,6 +460,7 @@ const struct command string_commands[] = {
         .flags = CMD_WRITE | CMD_DENYOOM,
         .categories = ACL_STRING,
         .keys = ONE_KEY(KEY_RW | KEY_UPDATE),
+        .growth = growth_of_setrange,
         .group = "string",
         .summary = "Overwrites a part of a string, creating or filling it up with zeros as needed.",
         .since = "2.2.0",

@@ -114,6 +114,10 @@ static inline bool call_is_word(const struct call *call, size_t argument, const 
     return bytes_equal_nocase(call->argv[argument], bytes_of(word));
 }
 
+/* A view of the key's string (an existing key is one), or of `otherwise` where there is no key. False when there is no
+   memory to expand it, which has been replied. */
+MUST_USE bool call_open_string(struct call *call, const struct ks_key *key, bytes otherwise, struct string_view *view);
+
 /* A string value as a reply, without copying large ones; with a range, bytes [start, start + len) of it. One that is
    stored compressed is expanded; when there is no memory for that, the error is the reply. */
 void reply_string(struct call *call, const struct entry *entry);

@@ -157,6 +157,10 @@ struct command_history {
 /* Must this argument be kept out of MONITOR and the slow log? Arguments are as many as the arity asks for. */
 typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
 
+/* Bytes by which a call may make its value larger than its words say. No shard is locked, and arguments may be wrong:
+   what could only fail adds nothing. */
+typedef size_t command_growth_fn(struct call *call);
+
 struct command {
     const char *name;                    /* lower case, a subcommand's without its container; NULL: end of the list */
     command_fn *run;                     /* NULL: a container that does nothing without a subcommand */
@@ -165,6 +169,7 @@ struct command {
     uint32_t categories;                 /* enum acl_category, those not derived from the flags */
     const struct key_spec *keys;         /* NULL: none */
     command_hides_fn *hides;             /* NULL: it has no secrets */
+    command_growth_fn *growth;           /* NULL: what it may add stands in its words */
     const struct channel_spec *channels; /* NULL: none */
     const char *const *tips;             /* NULL-terminated, or NULL */
     const struct command *subcommands;

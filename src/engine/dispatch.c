@@ -518,11 +518,15 @@ static void refuse_subscriber(struct call *call)
 }
 
 /* May a permitted call run now, in the state that its session and the engine are in? If not, the error has been
-   replied. */
+   replied. The order of the questions is Redis's. */
 static bool is_in_place(struct call *call)
 {
     if (call_is_barred_by_multi(call)) {
         reply_error(call, "ERR Command not allowed inside a transaction");
+        return false;
+    }
+    if ((atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY) && !room_make(call)) {
+        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
         return false;
     }
     if (is_deaf_to(call)) {
@@ -555,11 +559,6 @@ static enum verdict place(struct call *call)
 static enum verdict judge(struct call *call, bool is_acceptable)
 {
     if (!is_acceptable || !is_in_place(call)) {
-        refuse(call);
-        return VERDICT_SETTLED;
-    }
-    if ((atomic_load_explicit(&call->engine->gates, memory_order_relaxed) & GATE_MEMORY) && !room_make(call)) {
-        reply_error(call, "OOM command not allowed when used memory > 'maxmemory'.");
         refuse(call);
         return VERDICT_SETTLED;
     }

@@ -48,6 +48,7 @@ static bool follow_configuration(struct config *config, void *context, struct cf
     tracking_set_limit(engine, CFG_READ(config, tracking_table_max_keys));
     atomic_store_explicit(&engine->keyspace.tells_added, (events & CFG_NOTIFY_NEW) != 0, memory_order_relaxed);
     room_follow(engine);
+    client_limit_follow(engine);
     return true;
 }
 
@@ -81,6 +82,7 @@ static bool hook_configuration(struct larder *engine)
                                         "client-output-buffer-limit",
                                         "notify-keyspace-events",
                                         "maxmemory",
+                                        "maxmemory-clients",
                                         "maxkeys",
                                         "slowlog-log-slower-than",
                                         "latency-monitor-threshold",
@@ -310,6 +312,7 @@ bool engine_reset_stats(struct larder *engine)
     atomic_store_explicit(&engine->slow_readers, 0, memory_order_relaxed);
     ks_reset_counters(&engine->keyspace);
     atomic_store_explicit(&engine->room.over_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&engine->client_limit.closed, 0, memory_order_relaxed);
     sampler_reset(&engine->sampler);
     return is_complete;
 }
@@ -402,6 +405,7 @@ NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_
     if (unlikely(atomic_load_explicit(&engine->gates, memory_order_relaxed) & GATE_PAUSE) &&
         !engine_is_paused(engine, now_ms))
         end_pause(engine, now_ms);
+    client_limit_upkeep(engine);
     sampler_run(engine);
     return has_more;
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/stopwatch.h"
 #include "engine/acl.h"
+#include "engine/client_limit.h"
 #include "engine/command.h"
 #include "engine/command_stats.h"
 #include "engine/config.h"
@@ -139,7 +140,8 @@ struct larder {
     struct sampler sampler; /* has its own lock */
     struct gibson_figures gibson;
 
-    struct room room; /* maxmemory, maxkeys */
+    struct room room;                 /* maxmemory, maxkeys */
+    struct client_limit client_limit; /* maxmemory-clients */
     struct stopwatch stopwatch;
     struct slowlog slowlog;   /* has its own lock */
     struct latency latency;   /* has its own lock */

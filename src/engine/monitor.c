@@ -15,6 +15,7 @@ void monitors_init(struct monitors *monitors)
 {
     lock_init(&monitors->lock);
     list_init(&monitors->sessions);
+    atomic_init(&monitors->encoders, NULL);
 }
 
 void monitors_free(struct monitors *monitors)
@@ -30,6 +31,7 @@ void monitor_join(struct session *session)
     atomic_store_explicit(&session->is_monitor, true, memory_order_relaxed);
     lock_take(&engine->monitors.lock);
     list_append(&engine->monitors.sessions, &session->in_monitors);
+    atomic_store_explicit(&engine->monitors.encoders, session->encoders, memory_order_release);
     engine_set_gate(engine, GATE_MONITOR, true);
     lock_give(&engine->monitors.lock);
 }
@@ -73,8 +75,9 @@ static size_t write_head(const struct call *call, char head[HEAD_SIZE])
     return len < HEAD_SIZE ? (size_t)len : HEAD_SIZE - 1;
 }
 
-/* The line for all protocols; without text when there is no memory for it, or no monitor could be sent so much. */
-static struct frame make_line(const struct call *call)
+/* The line for all versions of the protocol; without text when there is no memory for it, or no monitor could be sent so
+   much. */
+static struct frame make_line(const struct call *call, frame_encoders encoders)
 {
     char head[HEAD_SIZE];
     struct text line = {.limit = LINE_MAX_BYTES};
@@ -85,7 +88,7 @@ static struct frame make_line(const struct call *call)
     }
     struct frame frame = {0};
     if (!line.is_cut)
-        frame = frame_line(call->session->encoders, text_bytes(&line));
+        frame = frame_line(encoders, text_bytes(&line));
     text_free(&line);
     return frame;
 }
@@ -104,7 +107,10 @@ void monitor_tell(const struct call *call)
     if (call_flags(call) & (CMD_SKIP_MONITOR | CMD_ADMIN))
         return;
     struct monitors *monitors = &call->engine->monitors;
-    struct frame line = make_line(call);
+    frame_encoders encoders = atomic_load_explicit(&monitors->encoders, memory_order_acquire);
+    if (encoders == NULL)
+        return; /* the first monitor is about to come */
+    struct frame line = make_line(call, encoders);
     lock_take(&monitors->lock);
     for (struct list *link = monitors->sessions.next; link != &monitors->sessions; link = link->next)
         deliver(CONTAINER_OF(link, struct session, in_monitors), line);

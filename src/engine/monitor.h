@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "engine/frame.h"
 
 #include <stddef.h>
 
@@ -16,6 +17,9 @@ struct session;
 struct monitors {
     struct lock lock;     /* taken after shards' locks, and held while lines are delivered */
     struct list sessions; /* lock */
+    /* In which their lines are written: monitors speak one protocol, in its versions, whatever others speak. NULL before
+       the first came. */
+    _Atomic(frame_encoders) encoders;
 };
 
 void monitors_init(struct monitors *monitors);

@@ -218,6 +218,15 @@ void reply_help(struct call *call, const char *const *lines)
     reply_status(call, "    Prints this help.");
 }
 
+bool call_open_string(struct call *call, const struct ks_key *key, bytes otherwise, struct string_view *view)
+{
+    *view = VIEW_OF(otherwise);
+    if (key->entry == NULL || likely(view_open(view, key->entry)))
+        return true;
+    reply_no_memory(call);
+    return false;
+}
+
 void reply_string(struct call *call, const struct entry *entry)
 {
     reply_string_range(call, entry, 0, entry_string_len(entry));

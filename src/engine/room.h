@@ -5,7 +5,8 @@
    Memory. What counts is what INFO calls used_memory: the keyspace with its tables, queues and garbage that waits to be
    freed, and the clients' buffers as last looked at. Meters are read without a lock and are a little behind; threads
    that passed the check at the same time add to each other. So the limit that is checked is the configured one less a
-   slack that covers both, and requests too large for the slack reserve their size before they are checked.
+   slack that covers both, and requests too large for the slack reserve their size before they are checked: the size of
+   their words, and what a command knows to add beside them (command.h: growth).
 
    Keys. Places for new keys are reserved before a command runs, so that their number is never above the bound, not even
    while the command runs (keyspace/evict.h). The least recently used keys go, whatever maxmemory-policy says. */
@@ -30,6 +31,7 @@ struct room {
     struct lock lock;           /* for starting to count, in the keyspace */
     _Atomic size_t limit_bytes; /* maxmemory; 0: none */
     _Atomic size_t slack_bytes; /* of it, so much is kept free */
+    _Atomic size_t small_bytes; /* a request may add so much without reserving it */
     _Atomic size_t limit_keys;  /* maxkeys; 0: none */
     _Atomic size_t reserved_bytes;
     _Atomic size_t client_bytes;    /* with all else that is not in the keyspace; as last looked at */

@@ -137,6 +137,16 @@ size_t transaction_count_new_keys(struct call *exec)
     return count;
 }
 
+size_t transaction_growth(struct call *exec)
+{
+    size_t growth = 0;
+    for (const struct queued_call *queued = exec->session->transaction->first; queued != NULL; queued = queued->next) {
+        struct call call = nested_call(exec, queued);
+        growth += queued->command->growth != NULL ? queued->command->growth(&call) : 0;
+    }
+    return growth;
+}
+
 /* Does a call ask for all shards: by its flag, because it visits them one by one, or as its keys can't be told? */
 static void add_shards_of_call(struct call *call, bool *needs_all)
 {

@@ -94,6 +94,8 @@ unsigned access_frequency(const struct access_policy *policy, const struct entry
 {
     if (entry->flags & ENTRY_IS_QUEUED)
         return s3_uses(entry);
+    if (access_kind(policy) == ACCESS_QUEUE)
+        return 0; /* it has yet to be put in line */
     return decayed(policy, entry_access(entry), now_ms);
 }
 

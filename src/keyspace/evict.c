@@ -4,7 +4,7 @@
 #include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
-enum { CHUNKS_FREED = 16, ORDERED_IN_PASSING = 32 };
+enum { CHUNKS_FREED = 16, ORDERED_IN_PASSING = 8 };
 
 void evict_entry(struct keyspace *ks, struct shard *shard, size_t db, struct entry *entry, enum ks_choice why,
                  bool is_volatile)

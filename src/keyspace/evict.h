@@ -47,6 +47,9 @@ bool ks_order(struct keyspace *ks, struct shard *shard, size_t budget, int64_t n
 /* Locks one shard at a time, unless all are held. From now on memory is counted, until is_metered is set to false. */
 void ks_start_meter(struct keyspace *ks);
 
+/* Locked. Hands what the shard kept to itself to the sum, so that what was just freed is seen. */
+void ks_publish_meter(struct keyspace *ks, struct shard *shard);
+
 /* Bytes of all shards, and of what waits to be freed. Any thread. */
 size_t ks_metered_bytes(const struct keyspace *ks);
 
@@ -86,8 +89,8 @@ struct ks_eviction_figures {
 /* Locks one shard at a time. */
 struct ks_eviction_figures ks_measure_eviction(struct keyspace *ks);
 
-/* Locked. Deletes every entry that was not used for so many seconds; looks at so many buckets of the shard's tables, and
-   goes on there with the next call. True at the end of a pass. */
+/* Locked. Deletes every entry that was not used for so many seconds; looks at so many buckets of the shard's tables,
+   and goes on there with the next call. True at the end of a pass. */
 bool ks_evict_idle(struct keyspace *ks, struct shard *shard, int64_t idle_s, int64_t now_ms, size_t buckets);
 /* Locked. Is a pass of that under way, or is a new one due and wanted? Then it has begun. */
 bool ks_may_evict_idle(struct shard *shard, int64_t now_ms, int64_t every_ms, bool is_wanted);

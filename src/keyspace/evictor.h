@@ -48,10 +48,10 @@ struct evictor {
     enum ks_choice pool_choice; /* by which the pool was filled */
     bool pool_is_volatile;
     struct s3fifo s3;
-    struct walk ordering;            /* of ks_order */
-    struct walk unranked;            /* of the search for entries without a rank */
-    struct walk idle;                /* of ks_evict_idle */
-    int64_t idle_begun_ms;           /* when the last such pass began */
+    struct walk ordering;  /* of ks_order */
+    struct walk unranked;  /* of the search for entries without a rank */
+    struct walk idle;      /* of ks_evict_idle */
+    int64_t idle_begun_ms; /* when the last such pass began */
     bool is_idle_under_way;
     size_t metered_bytes;            /* of bytes below, so many are in the shard's meter */
     uint64_t evicted[2][KS_CHOICES]; /* [1]: by rules for keys with a deadline */

@@ -1,5 +1,5 @@
-/* Deleting what was not used for long, in bounded steps; see evict.h. Entries are found by a walk through the tables, and
-   taken out between two buckets of it. */
+/* Deleting what was not used for long, in bounded steps; see evict.h. Entries are found by a walk through the tables,
+   and taken out between two buckets of it. */
 #include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 

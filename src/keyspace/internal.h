@@ -38,7 +38,8 @@ void ks_give_rank(struct ks_key *key);
 /* Locked. One more, or with (size_t)-1 one fewer, of the key's database is an item with a lock. */
 void count_locked(struct ks_key *key, size_t by);
 
-/* As ks_put_string or, if these optional parts (enum entry_flag) say so, ks_put_compressed, into an entry that has them. */
+/* As ks_put_string or, if these optional parts (enum entry_flag) say so, ks_put_compressed, into an entry that has
+ * them. */
 MUST_USE enum ks_status ks_put_with(struct ks_key *key, unsigned parts, bytes stored, enum string_encoding encoding,
                                     int64_t deadline_ms, int64_t now_ms);
 
@@ -71,6 +72,9 @@ size_t db_bytes(const struct db *db);
 
 /* Counts what a change of this database, and of the shard's queues, took or gave back. */
 void meter_db(struct keyspace *ks, struct shard *shard, struct db *db);
+
+/* Does the meter run, and has it counted this shard, which is locked, since it was started? */
+bool meter_is_right(const struct keyspace *ks, const struct shard *shard);
 
 static inline void ks_meter(struct keyspace *ks, struct shard *shard, struct db *db)
 {

@@ -1,6 +1,6 @@
-/* Items, in Gibson's word: keys of which more is known than a value and a deadline. A locked key refuses every write but those of who holds the token of its lock;
-   reads, expiry, eviction and flushes go through. A lock runs out by itself, so an item with a lock need not be locked
-   any more. */
+/* Items, in Gibson's word: keys of which more is known than a value and a deadline. A locked key refuses every write
+   but those of who holds the token of its lock; reads, expiry, eviction and flushes go through. A lock runs out by
+   itself, so an item with a lock need not be locked any more. */
 #ifndef LARDER_KEYSPACE_ITEM_H
 #define LARDER_KEYSPACE_ITEM_H
 
@@ -20,8 +20,8 @@ static inline bool ks_has_locks(const struct keyspace *ks)
     return atomic_load_explicit(&ks->locked_items, memory_order_relaxed) != 0;
 }
 
-/* Locked. Locks an existing key for so long from now on (at least a second; ITEM_LOCKED_FOREVER), whatever its lock was,
-   under a token that is greater than all before it, of all keys. */
+/* Locked. Locks an existing key for so long from now on (at least a second; ITEM_LOCKED_FOREVER), whatever its lock
+   was, under a token that is greater than all before it, of all keys. */
 MUST_USE enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token);
 /* A token that is greater than all before it. */
 static inline uint64_t ks_next_token(struct keyspace *ks)
@@ -31,8 +31,8 @@ static inline uint64_t ks_next_token(struct keyspace *ks)
 /* Locked. Takes an existing key's lock away; false when it has none. */
 bool ks_unlock_item(struct ks_key *key);
 
-/* Locked. As ks_put_string, or ks_put_compressed, and gives the key this item instead of its present one. Its token is of
-   no account unless it has a lock. */
+/* Locked. As ks_put_string, or ks_put_compressed, and gives the key this item instead of its present one. Its token is
+   of no account unless it has a lock. */
 MUST_USE enum ks_status ks_put_item(struct ks_key *key, bytes stored, bool is_compressed, enum string_encoding encoding,
                                     int64_t deadline_ms, int64_t now_ms, struct item item);
 /* Locked. The existing key's item as it is, or as a key is taken for that has none: of this moment. */

@@ -434,8 +434,8 @@ static ALWAYS_INLINE enum ks_status put(struct ks_key *key, unsigned parts, byte
     struct entry *old = key->entry;
     bool is_changed = deadline_ms == KEEP_DEADLINE;
     unsigned flags = deadline_flag(key, &deadline_ms) | item_flag(old) | parts;
-    bool is_in_place = likely(old != NULL) && likely(!(parts & ENTRY_IS_COMPRESSED)) &&
-                       likely(fits_in_place(old, flags, stored.len));
+    bool is_in_place =
+        likely(old != NULL) && likely(!(parts & ENTRY_IS_COMPRESSED)) && likely(fits_in_place(old, flags, stored.len));
     if (unlikely(!is_in_place))
         return put_anew(key, flags, stored, encoding, deadline_ms, is_changed, now_ms);
     if (stored.len > 0)
@@ -526,6 +526,20 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     *data = (char *)(uintptr_t)entry_stored(key->entry).at;
     memset(*data + kept, 0, len - kept);
     return KS_OK;
+}
+
+size_t ks_resize_growth(const struct ks_key *key, size_t len)
+{
+    assert(ks_is_locked(key->shard));
+    const struct entry *old = key->entry;
+    if (old == NULL)
+        return len;
+    size_t have = entry_bytes(old);
+    if (!(old->flags & ENTRY_IS_BOXED))
+        return len > entry_string_len(old) ? with_headroom(len) : 0;
+    if (fits_in_blob(old, len))
+        return 0;
+    return with_headroom(len) > have ? with_headroom(len) - have : 0;
 }
 
 /* Stores under `to` an entry with the type, encoding, value and item of `source`, compressed if that is, and these

@@ -45,6 +45,7 @@ struct db {
 struct meter {
     ptrdiff_t unpublished; /* lock: bytes that the keyspace's sum does not have yet */
     _Atomic size_t bytes;  /* the lock's holder writes, any thread reads: what the sum has of this shard */
+    unsigned start;        /* lock: the last start of the meter that has come to this shard */
 };
 
 struct shard {
@@ -88,7 +89,7 @@ struct keyspace {
     struct hash_key hash_key;
     size_t shard_count; /* a power of two */
     unsigned shard_bits;
-    bool is_locking; /* false: one thread, one shard, no locks */
+    bool is_locking;             /* false: one thread, one shard, no locks */
     _Atomic size_t locked_items; /* of all databases, each counted under its shard's lock; see item.h */
     size_t db_count;
     struct shard *shards;
@@ -97,6 +98,7 @@ struct keyspace {
     _Atomic bool tells_added;    /* the observer wants to hear of new keys; any thread sets it */
 
     _Atomic bool is_metered;      /* `used_bytes` is kept up to date */
+    _Atomic unsigned meter_start; /* how often that began; a start counts one shard after the other */
     _Atomic size_t meter_step;    /* bytes that a shard may keep to itself */
     _Atomic ptrdiff_t used_bytes; /* of all shards together, but for what they keep to themselves */
 
@@ -217,6 +219,9 @@ MUST_USE enum ks_status ks_put_compressed(struct ks_key *key, bytes compressed, 
 /* Locked. Makes the key's string `len` bytes long (at most KS_VALUE_MAX; a missing key is created), its first bytes
    kept and new ones zero, its encoding raw, and gives its bytes for writing. It is stored uncompressed from then on. */
 MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data);
+
+/* Locked. Bytes by which that would make the key's memory grow, about, if its string is not shortened. */
+size_t ks_resize_growth(const struct ks_key *key, size_t len);
 
 /* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
 MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms);

@@ -11,8 +11,9 @@ size_t db_bytes(const struct db *db)
            prefix_bytes(db);
 }
 
-static void publish(struct keyspace *ks, struct meter *meter)
+void ks_publish_meter(struct keyspace *ks, struct shard *shard)
 {
+    struct meter *meter = &shard->meter;
     ptrdiff_t bytes = meter->unpublished;
     meter->unpublished = 0;
     atomic_fetch_add_explicit(&ks->used_bytes, bytes, memory_order_relaxed);
@@ -31,18 +32,26 @@ void meter_db(struct keyspace *ks, struct shard *shard, struct db *db)
     evictor->metered_bytes = eviction;
     ptrdiff_t step = (ptrdiff_t)atomic_load_explicit(&ks->meter_step, memory_order_relaxed);
     if (meter->unpublished > step || meter->unpublished < -step)
-        publish(ks, meter);
+        ks_publish_meter(ks, shard);
+}
+
+bool meter_is_right(const struct keyspace *ks, const struct shard *shard)
+{
+    return atomic_load_explicit(&ks->is_metered, memory_order_acquire) &&
+           shard->meter.start == atomic_load_explicit(&ks->meter_start, memory_order_relaxed);
 }
 
 void ks_start_meter(struct keyspace *ks)
 {
-    atomic_store_explicit(&ks->is_metered, true, memory_order_relaxed);
+    unsigned start = atomic_fetch_add_explicit(&ks->meter_start, 1, memory_order_relaxed) + 1;
+    atomic_store_explicit(&ks->is_metered, true, memory_order_release);
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
         bool was_taken = ks_enter(ks, shard);
+        shard->meter.start = start;
         for (size_t j = 0; j < ks->db_count; j++)
             meter_db(ks, shard, &shard->dbs[j]);
-        publish(ks, &shard->meter);
+        ks_publish_meter(ks, shard);
         ks_leave(ks, shard, was_taken);
     }
 }

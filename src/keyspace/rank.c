@@ -14,7 +14,7 @@
 
 enum {
     KEYS_BITS = 36,   /* of key_places; above them, reserved places */
-    BUCKETS_MAX = 64, /* looked through at a time for a key without a rank */
+    BUCKETS_MAX = 16, /* looked through at a time for a key without a rank */
     ATTEMPTS = 8,     /* at finding the oldest key while others are used */
 };
 
@@ -266,6 +266,20 @@ static struct shard *choose_shard(struct keyspace *ks, bool is_locked_only, uint
     return chosen;
 }
 
+/* One attempt at a shard: its oldest key, unless that was used since the shard was chosen. While keys without a rank
+   are still searched for, a thread that must not leave one key too many takes the oldest with a rank instead. */
+static enum ks_evicted evict_from(struct keyspace *ks, struct shard *shard, uint64_t next_oldest, bool is_urgent,
+                                  bool is_locked_only)
+{
+    if (oldest_of(shard) == 0) {
+        enum ks_evicted result = evict_unranked(ks, shard);
+        return result == KS_EVICTED_NOT_YET && is_locked_only && evict_first(ks, shard) == KS_EVICTED_ONE
+                   ? KS_EVICTED_ONE
+                   : result;
+    }
+    return oldest_of(shard) <= next_oldest || is_urgent ? evict_first(ks, shard) : KS_EVICTED_NOT_YET;
+}
+
 enum ks_evicted ks_evict_oldest(struct keyspace *ks, bool is_locked_only)
 {
     for (int attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -274,13 +288,10 @@ enum ks_evicted ks_evict_oldest(struct keyspace *ks, bool is_locked_only)
         if (shard == NULL)
             return KS_EVICTED_NONE;
         bool was_taken = ks_enter(ks, shard);
-        enum ks_evicted result = KS_EVICTED_NOT_YET;
-        if (oldest_of(shard) == 0)
-            result = evict_unranked(ks, shard);
-        else if (oldest_of(shard) <= next_oldest || attempt == ATTEMPTS) /* else its oldest key was used meanwhile */
-            result = evict_first(ks, shard);
+        bool is_searching = oldest_of(shard) == 0;
+        enum ks_evicted result = evict_from(ks, shard, next_oldest, attempt == ATTEMPTS, is_locked_only);
         ks_leave(ks, shard, was_taken);
-        if (result == KS_EVICTED_ONE)
+        if (result == KS_EVICTED_ONE || is_searching)
             return result;
     }
     return KS_EVICTED_NOT_YET;

@@ -45,39 +45,35 @@ static bool is_in_pool(const struct evictor *evictor, uint64_t hash, size_t db)
     return false;
 }
 
-static void remove_from_pool(struct evictor *evictor, size_t place)
+/* Puts a candidate in its place; of a full pool the worst goes. */
+static void put_in_pool(struct evictor *evictor, struct candidate candidate)
 {
-    evictor->pool_count--;
-    memmove(&evictor->pool[place], &evictor->pool[place + 1], (evictor->pool_count - place) * sizeof(evictor->pool[0]));
-}
-
-static void offer(struct evictor *evictor, struct candidate candidate)
-{
-    bool is_full = evictor->pool_count == POOL_SIZE;
-    if ((is_full && candidate.score <= evictor->pool[0].score) || is_in_pool(evictor, candidate.hash, candidate.db))
-        return;
-    if (is_full)
-        remove_from_pool(evictor, 0);
-    size_t place = evictor->pool_count;
-    for (; place > 0 && evictor->pool[place - 1].score > candidate.score; place--)
-        evictor->pool[place] = evictor->pool[place - 1];
-    evictor->pool[place] = candidate;
-    evictor->pool_count++;
+    struct candidate *pool = evictor->pool;
+    if (evictor->pool_count == POOL_SIZE)
+        memmove(&pool[0], &pool[1], --evictor->pool_count * sizeof(pool[0]));
+    size_t place = evictor->pool_count++;
+    for (; place > 0 && pool[place - 1].score > candidate.score; place--)
+        pool[place] = pool[place - 1];
+    pool[place] = candidate;
 }
 
 static void sample_entry(void *context, void *item)
 {
     struct sampling *sampling = context;
+    struct evictor *evictor = sampling->shard->evictor;
     const struct entry *entry = item;
     if (sampling->rule->is_volatile && !(entry->flags & ENTRY_HAS_DEADLINE))
         return;
     sampling->left--; /* below 0 for the rest of a bucket: all its places must be as likely as each other */
     struct candidate candidate = {
-        .hash = ks_hash(sampling->ks, entry_key(entry)),
         .db = sampling->db,
         .score = score(sampling->ks, sampling->rule, entry, sampling->now_ms),
     };
-    offer(sampling->shard->evictor, candidate);
+    if (evictor->pool_count == POOL_SIZE && candidate.score <= evictor->pool[0].score)
+        return;
+    candidate.hash = ks_hash(sampling->ks, entry_key(entry));
+    if (!is_in_pool(evictor, candidate.hash, candidate.db))
+        put_in_pool(evictor, candidate);
 }
 
 static void sample_node(void *context, struct wheel_node *node)

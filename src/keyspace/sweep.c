@@ -281,7 +281,7 @@ static void check_db(struct keyspace *ks, struct shard *shard, struct db *db)
     assert(check.ranked == db->ranked);
     assert(check.queued == db->queued[S3_SMALL] + db->queued[S3_MAIN]);
     prefix_check(db);
-    assert(!atomic_load_explicit(&ks->is_metered, memory_order_relaxed) || db->metered_bytes == db_bytes(db));
+    assert(!meter_is_right(ks, shard) || db->metered_bytes == db_bytes(db));
     (void)check;
 }
 

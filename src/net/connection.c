@@ -192,19 +192,23 @@ static bool is_over_limit(struct connection *connection)
     return now_ms - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
 }
 
-static void publish(_Atomic size_t *figure, size_t value)
+/* Returns by how much the figure has grown. */
+static size_t publish(_Atomic size_t *figure, size_t value)
 {
-    if (atomic_load_explicit(figure, memory_order_relaxed) != value)
+    size_t old = atomic_load_explicit(figure, memory_order_relaxed);
+    if (old != value)
         atomic_store_explicit(figure, value, memory_order_relaxed);
+    return value > old ? value - old : 0;
 }
 
-/* What CLIENT LIST shows of the buffers. */
-static void publish_buffers(struct connection *connection)
+void connection_publish(struct connection *connection)
 {
     struct session *session = &connection->session;
-    publish(&session->out_bytes, session->out.owned_bytes);
-    publish(&session->query_bytes, connection->input != NULL ? connection->input->len : 0);
-    publish(&session->query_capacity, connection->input != NULL ? connection->input->capacity : 0);
+    (void)publish(&session->query_bytes, connection->input != NULL ? connection->input->len : 0);
+    size_t grown = publish(&session->out_bytes, session->out.owned_bytes) +
+                   publish(&session->query_capacity, connection->input != NULL ? connection->input->capacity : 0);
+    if (unlikely(grown > 0))
+        client_limit_note(session->engine, grown);
 }
 
 /* Sends until everything is sent, the socket takes no more, or others have waited long enough. What is left of the
@@ -237,7 +241,7 @@ void connection_flush(struct connection *connection)
         connection->is_broken = true;
     }
     connection->is_broken |= out->failed;
-    publish_buffers(connection);
+    connection_publish(connection);
     connection_update_interest(connection);
 }
 

@@ -47,7 +47,8 @@ struct connection {
 
 extern const struct transport connection_transport;
 
-/* A connection for an accepted socket, which it owns from now on, in the protocol of these encoders; NULL when there is no memory. Not yet registered. */
+/* A connection for an accepted socket, which it owns from now on, in the protocol of these encoders; NULL when there is
+ * no memory. Not yet registered. */
 MUST_USE struct connection *connection_new(struct larder *engine, struct out_pool *pool, int fd,
                                            const struct reply_encoder *const *encoders);
 
@@ -70,6 +71,10 @@ MUST_USE size_t connection_read_secure(struct connection *connection, char *to, 
 /* Sends what can be sent, what waits in the inbox included, and watches for the rest; sets is_broken when the
    connection must be closed. */
 void connection_flush(struct connection *connection);
+
+/* Says how much memory its buffers hold, for CLIENT LIST and the limits on clients; where that is too much for all
+   clients together, some are interrupted, be it this one. */
+void connection_publish(struct connection *connection);
 
 /* The client has let too much output pile up: sets is_broken, says so and counts it. */
 void connection_cut_off(struct connection *connection);

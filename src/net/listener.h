@@ -46,15 +46,17 @@ struct listener_set {
 MUST_USE bool listener_open_tcp(struct listener_set *set, enum listener_kind kind, const char *const *addresses,
                                 size_t address_count, int port, int backlog, int *bound, const struct log *log,
                                 char error[LISTENER_ERROR_SIZE]);
-/* A Unix socket, of a kind that is one, with these permissions (0: as the umask says); an old socket file is replaced. */
-MUST_USE bool listener_open_unix(struct listener_set *set, enum listener_kind kind, const char *path, unsigned permissions, int backlog,
-                                 char error[LISTENER_ERROR_SIZE]);
+/* A Unix socket, of a kind that is one, with these permissions (0: as the umask says); an old socket file is replaced.
+ */
+MUST_USE bool listener_open_unix(struct listener_set *set, enum listener_kind kind, const char *path,
+                                 unsigned permissions, int backlog, char error[LISTENER_ERROR_SIZE]);
 void listener_close_all(struct listener_set *set);
 
 /* The next waiting connection as a non-blocking socket, -1 when there is none. */
 int listener_accept(const struct listener *listener);
 
-/* Fills in the fd, addresses and is_local of a session that came through this listener, and sets the socket's options. */
+/* Fills in the fd, addresses and is_local of a session that came through this listener, and sets the socket's options.
+ */
 void listener_describe(const struct listener *listener, struct session *session, int fd, int keepalive_s);
 
 #endif

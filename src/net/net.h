@@ -8,8 +8,8 @@
 /* Where clients are served over TCP. */
 struct endpoints {
     struct cfg_addresses bind;
-    int port;     /* 0: none; -1: any, until it is open */
-    int tls_port; /* 0: none */
+    int port;        /* 0: none; -1: any, until it is open */
+    int tls_port;    /* 0: none */
     int gibson_port; /* 0: none */
 };
 

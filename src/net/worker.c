@@ -128,9 +128,8 @@ static void parse(struct worker *worker, struct connection *connection, struct p
     for (;;) {
         char error[RESP_ERROR_SIZE];
         parsing->first_arg = worker->args.count;
-        enum resp_status status =
-            protocol_parse(&connection->session, parsing->state, parsing->at + parsing->consumed,
-                           parsing->len - parsing->consumed, parsing->args, &limits, error);
+        enum resp_status status = protocol_parse(&connection->session, parsing->state, parsing->at + parsing->consumed,
+                                                 parsing->len - parsing->consumed, parsing->args, &limits, error);
         if (status == RESP_MORE)
             return;
         if (status == RESP_BROKEN) {
@@ -284,6 +283,15 @@ static void look_ahead(const struct worker *worker, size_t present)
                           ahead[ENTRY_DISTANCE].request.hash);
 }
 
+/* One client alone has more output than is allowed for it, or for all. */
+static void bound_output(struct connection *connection)
+{
+    if (connection->session.out.owned_bytes > SESSION_OUTPUT_CEILING)
+        connection_cut_off(connection);
+    else if (!atomic_load_explicit(&connection->session.no_evict, memory_order_relaxed))
+        connection_publish(connection);
+}
+
 static void execute(struct worker *worker)
 {
     for (size_t i = 0; i < worker->queue_count; i++) {
@@ -297,8 +305,8 @@ static void execute(struct worker *worker)
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
         if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
-        if (unlikely(session->out.owned_bytes > SESSION_OUTPUT_CEILING))
-            connection_cut_off(connection);
+        if (unlikely(session->out.owned_bytes > worker->output_most))
+            bound_output(connection);
     }
     worker->queue_count = 0;
     worker->args.count = 0;
@@ -626,6 +634,8 @@ void *worker_run(void *argument)
     while (!atomic_load_explicit(&worker->must_stop, memory_order_acquire)) {
         int count = wait_for_events(worker, events);
         executor_tick(&worker->executor);
+        size_t limit = client_limit_bytes(worker->engine);
+        worker->output_most = limit < SESSION_OUTPUT_CEILING ? limit : SESSION_OUTPUT_CEILING;
         worker->handshakes_ns = 0;
         for (int i = 0; i < count; i++)
             handle_event(worker, &events[i]);

@@ -47,6 +47,7 @@ struct worker {
     struct list held;          /* connections held back by CLIENT PAUSE */
     struct list ready;         /* connections whose input can be parsed on without reading */
     struct list unread;        /* connections with TLS that have received more than was read */
+    size_t output_most;        /* bytes of a connection's output that are no reason to look at it in this turn */
     int64_t handshakes_ns;     /* time spent on TLS handshakes in the present turn */
     struct connection **batch; /* connections of the present batch */
     size_t batch_count;

@@ -1,5 +1,5 @@
-/* The protocols that a session may speak, for transports that carry either: bytes to requests, and back. Which of them it
-   is was said when the session was opened, by its encoders. */
+/* The protocols that a session may speak, for transports that carry either: bytes to requests, and back. Which of them
+   it is was said when the session was opened, by its encoders. */
 #ifndef LARDER_PROTOCOL_PROTOCOL_H
 #define LARDER_PROTOCOL_PROTOCOL_H
 

@@ -6,14 +6,14 @@
 #include <strings.h>
 
 static const char usage[] = "Usage: larder-server [/path/to/redis.conf] [options] [-]\n"
-                                 "       larder-server - (read config from stdin)\n"
-                                 "       larder-server -v or --version\n"
-                                 "       larder-server -h or --help\n"
-                                 "\n"
-                                 "Every line of a configuration file can be given as an option:\n"
-                                 "       larder-server --port 7777 --threads 4\n"
-                                 "       larder-server /etc/larder.conf --save 900 1 --loglevel verbose\n"
-                                 "       echo 'maxmemory 128mb' | larder-server -\n";
+                            "       larder-server - (read config from stdin)\n"
+                            "       larder-server -v or --version\n"
+                            "       larder-server -h or --help\n"
+                            "\n"
+                            "Every line of a configuration file can be given as an option:\n"
+                            "       larder-server --port 7777 --threads 4\n"
+                            "       larder-server /etc/larder.conf --save 900 1 --loglevel verbose\n"
+                            "       echo 'maxmemory 128mb' | larder-server -\n";
 
 /* Asks for something else than a server. Only the first word can, except for --sentinel. */
 static enum command_line_action first_word_action(const char *word, struct command_line *out)

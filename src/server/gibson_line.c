@@ -48,7 +48,8 @@ static const struct known_option {
     [OPTION_DAEMONIZE] = {"daemonize", KIND_INTEGER, "0", NULL, 0, "1: go to the background"},
     [OPTION_PIDFILE] = {"pidfile", KIND_WORD, "/var/run/gibson.pid", NULL, 0, "file for the process id"},
     [OPTION_MAX_MEMORY] = {"max_memory", KIND_SIZE, "2G", NULL, 0, "memory that items may take"},
-    [OPTION_NUMBERS] = {"max_item_ttl", KIND_INTEGER, "2592000", "gibson-max-item-ttl", 1, "longest time to live, in seconds"},
+    [OPTION_NUMBERS] = {"max_item_ttl", KIND_INTEGER, "2592000", "gibson-max-item-ttl", 1,
+                        "longest time to live, in seconds"},
     {"max_idletime", KIND_INTEGER, "1", "tcp-keepalive", 0, "seconds of silence before TCP probes a client"},
     {"max_clients", KIND_INTEGER, "1024", "maxclients", 1, "clients at a time"},
     {"max_request_size", KIND_SIZE, "4M", "gibson-max-request-size", 2, "bytes of a request"},
@@ -168,7 +169,8 @@ static const char *value_of(struct reading *reading, int argc, char *const *argv
 
 static bool is_file_option(const char *word)
 {
-    return strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0 || strncmp(word, "--config=", strlen("--config=")) == 0;
+    return strcmp(word, "-c") == 0 || strcmp(word, "--config") == 0 ||
+           strncmp(word, "--config=", strlen("--config=")) == 0;
 }
 
 static bool asks_for_help(const char *word)
@@ -343,7 +345,8 @@ static void put_all(struct reading *reading)
 
 static void write_help(struct command_line *out)
 {
-    text_append_format(&out->message, "gibson (Larder %s)\n\n    gibson [-c FILE] [--OPTION VALUE] ...\n\n", LARDER_VERSION);
+    text_append_format(&out->message, "gibson (Larder %s)\n\n    gibson [-c FILE] [--OPTION VALUE] ...\n\n",
+                       LARDER_VERSION);
     text_append_format(&out->message, "    -h, --help            this text\n");
     text_append_format(&out->message, "    -c, --config FILE     configuration file (default: %s)\n", DEFAULT_FILE);
     for (size_t i = 0; i < KNOWN; i++)

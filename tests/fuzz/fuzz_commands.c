@@ -1,6 +1,8 @@
 /* Fuzzes the arguments of commands: the input is a stream of requests for a connection in memory, on an engine of its
-   own with a frozen clock. Two bytes in front say where the stream is cut, and how far the clock moves in between.
-   Whatever the requests are, the replies are well-formed RESP and the keyspace keeps its invariants. */
+   own with a frozen clock. Two bytes in front say where the stream is cut, whether values are compressed (if the first
+   is odd), and how far the clock moves in between. Whatever the requests are, the replies are well-formed RESP and the
+   keyspace keeps its invariants. */
+#include "base/lz4.h"
 #include "base/num.h"
 #include "engine/engine.h"
 #include "larder.h"
@@ -158,7 +160,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
     larder_options options = {
         .threads = 2,
-        .config = "proto-max-bulk-len 1mb\n",
+        .config = data[0] % 2 == 1 && lz4_is_available() ? "proto-max-bulk-len 1mb\ncompression-threshold 8\n"
+                                                         : "proto-max-bulk-len 1mb\n",
         .on_shutdown = on_shutdown,
     };
     larder *engine = larder_open(&options, NULL, 0);

@@ -19,12 +19,11 @@ THRESHOLD = 64
 def document(number):
     """About 4 KB of JSON."""
     draw = random.Random(number)
-    return json.dumps(
-        [
-            {"id": draw.randrange(1 << 30), "name": f"user {draw.randrange(1000)}", "mail": f"u{i}@example.org", "on": True}
-            for i in range(50)
-        ]
-    ).encode()
+    users = []
+    for user in range(50):
+        name = f"user {draw.randrange(1000)}"
+        users.append({"id": draw.randrange(1 << 30), "name": name, "mail": f"u{user}@example.org", "on": True})
+    return json.dumps(users).encode()
 
 
 def is_compressed(r, key):

@@ -14,6 +14,8 @@ import ssl
 import time
 
 from differential.generator import Generator
+from gibson import peer as gibson
+from gibson.peer import connect_to, read_reply, request
 from support.resp import Closed
 
 from .soak import LOST, STUCK_S, Problem, live_with
@@ -114,6 +116,56 @@ class Actor:
 
 
 # --- Data ---
+
+
+class Gibsonian(Actor):
+    """Speaks Gibson to keys of its own: what it set it reads, or nothing; what it locked nobody writes."""
+
+    count = 2
+    transports = frozenset({"gibson"})
+
+    def _connect_and_play(self):
+        key = b"gib:%d:%d" % (self.number, self.random.randrange(1 << 40))
+        self.values = {}
+        with connect_to(self.soak.target.addresses["gibson"]) as connection:
+            connection.settimeout(STUCK_S)
+            for _ in range(self.random.randrange(1, 40)):
+                self._play(connection, key)
+                self.steps += 1
+                self.last_step = time.monotonic()
+            if self.chance(3):
+                connection.sendall(request(gibson.SET, b"0 " + key)[: self.random.randrange(12)])
+
+    def _ask(self, connection, opcode, payload):
+        connection.sendall(request(opcode, payload))
+        reply = read_reply(connection)
+        if reply == gibson.CLOSED:
+            raise Closed
+        if reply != gibson.MEM and reply[0] > 7:
+            raise Problem(f"{opcode} {payload!r} was answered {reply!r}")
+        return reply
+
+    def _play(self, connection, key):
+        value = b"%d" % self.random.randrange(1 << 20) + b"x" * self.choose(0, 0, 30, 6000)
+        if self._ask(connection, gibson.SET, b"0 " + key + b" " + value) == gibson.MEM:
+            return
+        self._must_be(connection, gibson.GET, key, gibson.value(value), gibson.NOT_FOUND)
+        if self._must_be(connection, gibson.LOCK, key + b" 100", gibson.OK, gibson.NOT_FOUND) == gibson.OK:
+            # flushed or evicted meanwhile, it is anybody's again
+            self._must_be(connection, gibson.SET, b"0 " + key + b" y", gibson.LOCKED, gibson.MEM, gibson.value(b"y"))
+            self._must_be(connection, gibson.UNLOCK, key, gibson.OK, gibson.NOT_FOUND)
+        prefix = key[: self.random.randrange(1, len(key))]
+        for opcode in self.random.sample(self.PREFIX_READS, 2):
+            self._ask(connection, opcode, prefix)
+        self._must_be(connection, self.choose(gibson.MDEL, gibson.DEL), key, gibson.OK, gibson.number(1), gibson.NOT_FOUND)
+
+    PREFIX_READS = (gibson.COUNT, gibson.MGET, gibson.KEYS, gibson.STATS)
+
+    def _must_be(self, connection, opcode, payload, *replies):
+        reply = self._ask(connection, opcode, payload)
+        if reply not in replies:
+            raise Problem(f"{opcode} {payload!r} was answered {reply!r}")
+        return reply
 
 
 class Owner(Actor):
@@ -586,6 +638,7 @@ class Eavesdropper(Actor):
 class Inspector(Actor):
     """Everything that tells of the server and its clients."""
 
+    ERRORS = (b"ERR no such key",)
     LOOKS = (
         ("CLIENT", "LIST"),
         ("CLIENT", "INFO"),
@@ -603,7 +656,7 @@ class Inspector(Actor):
 
     def step(self, client):
         for words in self.random.sample(self.looks(), 5):
-            self.expect(client.ask(*words), "$*%:+=_~", (*REFUSALS, b"ERR no such key"))
+            self.expect(client.ask(*words), "$*%:+=_~", (*REFUSALS, *self.ERRORS))
 
     def looks(self):
         return self.LOOKS
@@ -626,6 +679,22 @@ class SlowLogger(Inspector):
         ("INFO", "latencystats"),
         ("INFO", "errorstats"),
         ("CONFIG", "RESETSTAT"),
+    )
+
+
+class Ranker(Inspector):
+    """Wants to know the hottest keys, which several want at the same time."""
+
+    needs = ("HOTKEYS",)
+    ERRORS = (b"ERR hotkey tracking session ",)
+    LOOKS = (
+        ("HOTKEYS", "START", "METRICS", 2, "CPU", "NET"),
+        ("HOTKEYS", "START", "METRICS", 1, "NET", "COUNT", 64, "SAMPLE", 3),
+        ("HOTKEYS", "START", "METRICS", 1, "CPU", "DURATION", 1),
+        ("HOTKEYS", "GET"),
+        ("HOTKEYS", "GET"),
+        ("HOTKEYS", "STOP"),
+        ("HOTKEYS", "RESET"),
     )
 
 
@@ -824,8 +893,9 @@ class Lawgiver(Actor):
     RULES += ("reset", "(+get ~x*)", "clearselectors", "+config|get", "-client|kill")
 
     REFUSED = (
-        rb"ERR Error in ACL SETUSER modifier '<secret': The password you are trying to remove from the user does not exist"
-        rb"|ERR Error in ACL SETUSER modifier '(~k\*|~own:\*|%R~twin:\*|&channel:\*)': Adding a pattern after the \* pattern"
+        rb"ERR Error in ACL SETUSER modifier '"
+        rb"(<secret': The password you are trying to remove from the user does not exist"
+        rb"|(~k\*|~own:\*|%R~twin:\*|&channel:\*)': Adding a pattern after the \* pattern)"
         rb"|ERR User 'user\d' not found"
     )
 
@@ -929,6 +999,7 @@ ALL = (
     Eavesdropper,
     Inspector,
     SlowLogger,
+    Ranker,
     Listener,
     Governor,
     Evictor,
@@ -936,6 +1007,7 @@ ALL = (
     Vandal,
     Renewer,
     Intruder,
+    Gibsonian,
     Lawgiver,
     Citizen,
     Subject,

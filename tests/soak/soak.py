@@ -2,7 +2,8 @@
 
 A Soak starts a target (larder-server, or the embedding program of host.c), lets actors (actors.py) loose on it from
 many threads until its time is over, and then checks that nothing is left behind: no session, watch, subscription,
-tracked key, delivery or memory. Everything random comes from one seed; threads still race, so a seed repeats what is done, not when.
+tracked key, delivery or memory. Everything random comes from one seed; threads still race, so a seed repeats what is
+done, not when.
 """
 
 import collections
@@ -195,7 +196,6 @@ class Client:
     def __init__(self, way, transport):
         self.raw = RawConnection(way, timeout_s=STUCK_S)
         self.transport = transport
-        self.is_push_protocol = False
         self.pushes = collections.deque()
 
     def close(self):

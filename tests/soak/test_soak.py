@@ -15,7 +15,9 @@ def soak(request, binary, seed, tmp_path):
     users = tmp_path / "users.acl"
     users.write_text(Subject.USER + "\n")
     options = {"save": "", "enable-debug-command": "yes", "aclfile": str(users), **BASELINE}
-    target = TARGETS[request.param](binary, options)
+    gibson = str(tmp_path / "gibson.sock")
+    target = TARGETS[request.param](binary, options | {"gibson-unixsocket": gibson})
+    target.addresses["gibson"] = gibson
     print(f"soak of {request.param}, --seed {seed}")
     yield Soak(target, seed)
     target.stop()
@@ -24,6 +26,7 @@ def soak(request, binary, seed, tmp_path):
 def tidy_up():
     """What takes back the changes of the actors."""
     words = [("CONFIG", "SET", name, value) for name, value in BASELINE.items()]
+    words += [("HOTKEYS", "STOP"), ("HOTKEYS", "RESET")]
     words += [("ACL", "DELUSER", f"user{number}") for number in range(Lawgiver.USERS)]
     return words
 

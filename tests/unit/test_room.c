@@ -128,6 +128,20 @@ static void memory_stays_within_the_limit_while_all_threads_write(void **state)
     expect_memory_within("allkeys-lru", 4000000, __func__);
 }
 
+/* Adds keys until there is no room; returns how many. */
+static int fill_with_numbers(larder_session *session)
+{
+    for (int i = 0;; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "number:%d", i);
+        larder_reply *reply = larder_command(session, "INCR", key, NULL);
+        bool is_refused = reply->type == LARDER_ERROR;
+        larder_reply_free(reply);
+        if (is_refused)
+            return i;
+    }
+}
+
 static void a_request_without_room_is_refused_and_others_are_not(void **state)
 {
     (void)state;
@@ -148,8 +162,10 @@ static void a_request_without_room_is_refused_and_others_are_not(void **state)
         if (is_refused)
             break;
     }
-    assert_in_range(stored, 70, 105);
+    assert_in_range(stored, 90, 105);
     assert_error(session, oom, "SET", "key:0", value); /* what is there must not be changed either */
+    int numbers = fill_with_numbers(session);          /* small ones may still fit */
+    assert_in_range(numbers, 0, 500);
     assert_error(session, oom, "INCR", "n");
     assert_string(session, value, "GET", "key:0");
     assert_integer(session, 1, "EXPIRE", "key:0", "100");
@@ -165,8 +181,90 @@ static void a_request_without_room_is_refused_and_others_are_not(void **state)
     huge[2000000] = '\0';
     assert_error(session, oom, "SET", "huge", huge);
     assert_string(session, "small", "GET", "key:0");
-    assert_integer(session, stored - 1, "DBSIZE");
+    assert_integer(session, stored + numbers - 1, "DBSIZE");
     test_free(huge);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+/* SETRANGE, APPEND and COPY may add far more than their words are long. */
+static void growth_that_no_word_tells_is_refused(void **state)
+{
+    (void)state;
+    static const char oom[] = "OOM command not allowed when used memory > 'maxmemory'.";
+    larder *engine = open_configured("maxmemory 4mb\n");
+    larder_session *session = open_session(engine);
+    assert_error(session, oom, "SETRANGE", "far", "5000000", "x");
+    assert_integer(session, 0, "EXISTS", "far");
+    assert_integer(session, 1900001, "SETRANGE", "far", "1900000", "x");
+    assert_integer(session, 1900001, "SETRANGE", "far", "1000000", "inside");
+    assert_error(session, oom, "SETRANGE", "far", "3900000", "x");
+    assert_integer(session, 1900002, "APPEND", "far", "y"); /* takes a megabyte in advance */
+    assert_error(session, oom, "COPY", "far", "copy");
+    assert_integer(session, 0, "EXISTS", "copy");
+    assert_status(session, "OK", "MULTI");
+    assert_status(session, "QUEUED", "SETRANGE", "near", "3000000", "x");
+    assert_error(session,
+                 "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > "
+                 "'maxmemory'.",
+                 "EXEC");
+    assert_integer(session, 0, "EXISTS", "near");
+
+    char key[32];
+    static char value[20001];
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "many:%d", i);
+        assert_status(session, "OK", "SET", key, "v");
+    }
+    assert_error(session, oom, "PREFIX", "SET", "many:", value);
+    assert_string(session, "v", "GET", "many:7");
+    assert_integer(session, 100, "PREFIX", "SET", "many:", "w");
+    assert_integer(session, 11, "PREFIX", "SET", "many:1", value);
+
+    assert_error(session, NULL, "SETRANGE", "far", "-1", "x"); /* what fails anyway says why */
+    assert_error(session, NULL, "SETRANGE", "far", "word", "x");
+    assert_error(session, "ERR string exceeds maximum allowed size (proto-max-bulk-len)", "SETRANGE", "far",
+                 "9223372036854775807", "x");
+    assert_true(info_field(session, "memory", "used_memory") <= 4 << 20);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+static void growth_that_no_word_tells_makes_room_first(void **state)
+{
+    (void)state;
+    const uint64_t limit = 4 << 20;
+    larder *engine = open_configured("maxmemory 4mb\nmaxmemory-policy allkeys-lru\n");
+    larder_session *session = open_session(engine);
+    char key[32];
+    static char value[1000];
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(key, sizeof(key), "key:%d", i);
+        assert_status(session, "OK", "SET", key, value);
+    }
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-eviction-tenacity", "100");
+    assert_integer(session, 1200001, "SETRANGE", "far", "1200000", "x");
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);         /* INFO would evict before it tells */
+    larder_reply_free(larder_command(session, "APPEND", "far", "y", NULL)); /* which may have had to go for itself */
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);
+    larder_reply_free(larder_command(session, "COPY", "far", "copy", NULL));
+    assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);
+    assert_true(info_field(session, "stats", "evicted_keys") > 2000);
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
+static void many_threads_use_a_small_limit_nearly_whole(void **state)
+{
+    (void)state;
+    const uint64_t limit = 1 << 20;
+    larder *engine = open_engine(&(larder_options){.threads = 8, .config = "maxmemory 1mb\n"});
+    larder_session *session = open_session(engine);
+    assert_true(fill_with_numbers(session) > 1000);
+    assert_in_range(info_field(session, "memory", "used_memory"), limit / 100 * 96, limit);
     larder_session_close(session);
     larder_close(engine);
 }
@@ -221,6 +319,32 @@ static void garbage_goes_before_keys(void **state)
     }
     assert_integer(session, 5000, "DBSIZE");
     assert_true(info_field(session, "stats", "evicted_keys") == 0);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+/* OBJECT tells what the policy goes by. */
+static void uses_of_a_key_are_told_as_the_policy_counts_them(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 8mb\nmaxmemory-policy allkeys-s3fifo\n");
+    larder_session *session = open_session(engine);
+    assert_status(session, "OK", "SET", "k", "v");
+    assert_integer(session, 0, "OBJECT", "FREQ", "k");
+    for (int uses = 1; uses <= 5; uses++) {
+        assert_string(session, "v", "GET", "k");
+        assert_integer(session, uses < 3 ? uses : 3, "OBJECT", "FREQ", "k");
+    }
+    assert_error(session,
+                 "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+                 "between policies at runtime LRU and LFU data will take some time to adjust.",
+                 "OBJECT", "IDLETIME", "k");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    assert_integer(session, 0, "OBJECT", "IDLETIME", "k");
+    assert_error(session, NULL, "OBJECT", "FREQ", "k");
+    assert_status(session, "OK", "SET", "new", "v");
+    assert_status(session, "OK", "CONFIG", "SET", "maxmemory-policy", "allkeys-s3fifo");
+    assert_integer(session, 0, "OBJECT", "FREQ", "new"); /* not in line yet */
     larder_session_close(session);
     larder_close(engine);
 }
@@ -333,6 +457,27 @@ static void a_new_key_takes_the_place_of_the_least_recently_used(void **state)
     }
 }
 
+/* Keys that were there before the bound are older than all others, but have to be searched for; a request that has no
+   time for that keeps to the bound all the same. */
+static void a_bound_holds_while_older_keys_are_searched_for(void **state)
+{
+    (void)state;
+    enum { older = 20, most = 3000 };
+    larder *engine = open_configured("maxmemory-eviction-tenacity 0\n");
+    larder_session *session = open_session(engine);
+    char key[32];
+    for (int i = 0; i < most + 2000; i++) {
+        snprintf(key, sizeof(key), "key:%d", i);
+        assert_status(session, "OK", "SET", key, "value");
+        if (i + 1 == older)
+            assert_status(session, "OK", "CONFIG", "SET", "maxkeys", "3000");
+        assert_int_equal(count_keys(session), i < most ? i + 1 : most);
+    }
+    larder_session_close(session);
+    ks_check(&engine->keyspace);
+    larder_close(engine);
+}
+
 static void a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows(void **state)
 {
     (void)state;
@@ -428,18 +573,61 @@ static void limits_change_while_threads_write(void **state)
     larder_close(engine);
 }
 
+static void write_or_check(struct writer *writer, larder_session *session)
+{
+    char key[32];
+    draw_key(writer, key);
+    if (one_in(&writer->random, 20))
+        ks_check(&writer->load->engine->keyspace);
+    else if (one_in(&writer->random, 4))
+        larder_reply_free(larder_command(session, "DEL", key, NULL));
+    else
+        larder_reply_free(larder_command(session, "SET", key, some_text, NULL));
+}
+
+/* Counting begins one shard after the other; what looks in the middle of that finds nothing wrong. */
+static void counting_may_begin_while_others_check_it(void **state)
+{
+    (void)state;
+    struct random random = property_start(__func__);
+    larder *engine = open_engine(&(larder_options){.threads = WRITERS + 1});
+    struct load load = {.engine = engine, .key_count = 500};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    larder_session *session = open_session(engine);
+    start_writers(&load, threads, writers, &random, write_or_check);
+    for (int round = 0; round < 500; round++) {
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "0");
+        uint64_t written = atomic_load(&load.written);
+        while (atomic_load(&load.written) < written + 30)
+            larder_upkeep(engine);
+        assert_status(session, "OK", "CONFIG", "SET", "maxmemory", "100mb");
+        assert_status(session, "OK", "SET", "k", "v"); /* counting begins */
+    }
+    stop_writers(&load, threads);
+    ks_check(&engine->keyspace);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_stays_within_the_limit_while_all_threads_write),
         cmocka_unit_test(a_request_without_room_is_refused_and_others_are_not),
+        cmocka_unit_test(growth_that_no_word_tells_is_refused),
+        cmocka_unit_test(growth_that_no_word_tells_makes_room_first),
+        cmocka_unit_test(many_threads_use_a_small_limit_nearly_whole),
         cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
         cmocka_unit_test(garbage_goes_before_keys),
+        cmocka_unit_test(uses_of_a_key_are_told_as_the_policy_counts_them),
         cmocka_unit_test(no_more_keys_than_the_bound_are_ever_seen),
         cmocka_unit_test(a_new_key_takes_the_place_of_the_least_recently_used),
+        cmocka_unit_test(a_bound_holds_while_older_keys_are_searched_for),
         cmocka_unit_test(a_request_of_more_keys_than_the_bound_leaves_as_many_as_it_allows),
         cmocka_unit_test(limits_change_with_the_keys_that_there_are),
         cmocka_unit_test(limits_change_while_threads_write),
+        cmocka_unit_test(counting_may_begin_while_others_check_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -608,6 +608,27 @@ static void a_peer_may_change_its_keys_while_the_socket_is_full(void **state)
     tls_context_drop(context);
 }
 
+static void without_memory_for_what_the_socket_does_not_take_a_stream_breaks(void **state)
+{
+    struct world *world = *state;
+    configure(world);
+    struct tls_context *context = open_context(world);
+    struct pair pair;
+    connect_pair(&pair, world, context);
+    char data[5000];
+    memset(data, 'd', sizeof(data));
+    struct iovec piece = {data, sizeof(data)};
+    size_t part;
+    enum tls_status status = TLS_DONE;
+    mem_fail_after(0);
+    for (int i = 0; i < STEPS_MAX && status == TLS_DONE; i++)
+        status = tls_write(pair.server, &piece, 1, &part);
+    mem_fail_after(-1);
+    assert_int_equal(status, TLS_BROKEN);
+    close_pair(&pair);
+    tls_context_drop(context);
+}
+
 /* A peer that wants ever new keys and reads no answer is not read from any more, until it reads. */
 static void answers_to_new_keys_do_not_pile_up(void **state)
 {
@@ -941,6 +962,7 @@ int main(void)
         cmocka_unit_test(renegotiation_is_refused),
         cmocka_unit_test(a_write_goes_on_where_the_socket_stopped_it),
         cmocka_unit_test(a_peer_may_change_its_keys_while_the_socket_is_full),
+        cmocka_unit_test(without_memory_for_what_the_socket_does_not_take_a_stream_breaks),
         cmocka_unit_test(answers_to_new_keys_do_not_pile_up),
         cmocka_unit_test(small_pieces_go_out_together),
         cmocka_unit_test(data_in_front_of_a_goodbye_is_read_first),

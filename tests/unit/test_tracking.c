@@ -595,6 +595,11 @@ static void a_reading_that_finds_no_memory_is_not_forgotten(void **state)
     larder_close(engine);
 }
 
+static void count_wake(void *context)
+{
+    ++*(size_t *)context;
+}
+
 static larder_reply *push_within(larder_session *session, long allocations)
 {
     mem_fail_after(allocations);
@@ -615,6 +620,10 @@ static void a_push_that_finds_no_memory_is_not_forgotten(void **state)
         assert_status(writer, "OK", "SET", "k", "v");
         larder_reply *push = push_within(session, allowed);
         has_arrived = push != NULL;
+        size_t wakes = 0;
+        larder_session_on_push(session, count_wake, &wakes);
+        larder_session_on_push(session, NULL, NULL);
+        assert_int_equal(wakes, has_arrived ? 0 : 1);
         for (long some = 0; push == NULL && some < MOST_ALLOCATIONS; some++)
             push = push_within(session, some);
         assert_non_null(push);

@@ -208,6 +208,7 @@ class Model:
             raise Refused(Code.NAN)
         self.account(-self.footprint(key, item))
         item.data = wrap(number + difference)
+        item.access = self.now
         item.stored_size = len(encode_value(item.data)[1])
         self.account(self.footprint(key, item))
         return item.data

@@ -1,0 +1,12 @@
+/* What commands may add to memory beside their words, for their rows in the command table (engine/room.h asks). */
+#ifndef LARDER_COMMANDS_GROWTH_H
+#define LARDER_COMMANDS_GROWTH_H
+
+#include "engine/command.h"
+
+command_growth_fn growth_of_append;
+command_growth_fn growth_of_copy;
+command_growth_fn growth_of_prefix_set;
+command_growth_fn growth_of_setrange;
+
+#endif
