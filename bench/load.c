@@ -1,10 +1,11 @@
 /*
- * The load generator: one thread that keeps many RESP connections busy and says how the server answered.
+ * The load generator: one thread that keeps many connections busy, in RESP or Gibson's protocol, and says how the
+ * server answered.
  *
  * It must never be what limits a measurement, so each connection owns a batch of requests built once, in which only the
  * digits of the keys change, and replies are read in place from one shared buffer. It also never trusts the server:
- * every reply must have the kind, the size and, for GET, the content that the request asked for. Values carry their
- * key's digits (see struct shape), so a server that mixes up its replies fails here instead of looking fast.
+ * every reply is checked against its request (see load_wire.h), so that a server that mixes up its replies fails here
+ * instead of looking fast.
  *
  * A batch is `--pipeline` requests written at once; the next one follows when the last reply is in. Latency runs from
  * the batch's write to each of its replies. With `--rate` batches have a timetable, and latency runs from the time in
@@ -15,9 +16,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "load_latency.h"
 #include "load_noise.h"
 #include "load_options.h"
 #include "load_tls.h"
+#include "load_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,11 +41,6 @@
 #include <unistd.h>
 
 enum {
-    KEY_DIGITS = 18,           /* "key:" and eighteen digits: 22 bytes */
-    KEY_BYTES = 22,            /* of the whole key */
-    DEADLINE_DIGITS = 13,      /* milliseconds since 1970, as far as TIME_MS_MIN and _MAX go */
-    MSET_PAIRS = 10,           /* keys in one MSET */
-    LINE_BYTES_MAX = 1024,     /* of a reply line; an error text is the longest */
     READ_BYTES = 256 * 1024,   /* asked for at once */
     EVENTS_MAX = 256,          /* taken from the kernel at once */
     SILENCE_S_MAX = 30,        /* without any reply, before giving up */
@@ -51,28 +49,6 @@ enum {
 };
 
 #define NS_PER_S UINT64_C(1000000000)
-
-/*
- * One request as bytes, and where the parts lie that differ from request to request. A value begins with the last
- * digits of its key (as many as fit, up to all 18) and goes on with filler.
- */
-struct shape {
-    char *bytes;
-    size_t len;
-    unsigned keys;               /* in one request */
-    size_t key_end[MSET_PAIRS];  /* offset just after the key's last digit */
-    size_t value_at[MSET_PAIRS]; /* offset of the value's first digit */
-    unsigned value_digits;       /* of the key that stand in its value; 0: the request has no value */
-    size_t deadline_end;         /* offset just after the deadline's last digit; 0: none */
-    unsigned varying_digits;     /* of a key; those before them are zero in the whole key space */
-};
-
-/* Latencies in nanoseconds: exact below 256, then 128 steps to each doubling, so that a figure is off by under 1 %. */
-struct histogram {
-    uint64_t counts[256 + 56 * 128];
-    uint64_t total;
-    uint64_t max_ns; /* exact */
-};
 
 /* A connection. Invariant: answered <= batch, and the bytes of out stay as sent until the last reply to them is in. */
 struct conn {
@@ -98,9 +74,7 @@ struct load {
     uint64_t busy;          /* connections with a batch */
     uint64_t issued;        /* requests handed to connections */
     uint64_t answered;      /* replies received */
-    uint64_t errors;        /* of them, error replies */
-    uint64_t misses;        /* of them, GETs of a key that was not there */
-    char first_error[LINE_BYTES_MAX];
+    struct tally tally;     /* what they said */
     uint64_t start_ns;
     uint64_t stop_ns; /* no batch starts from here on; UINT64_MAX: no limit of time */
     uint64_t last_reply_ns;
@@ -109,74 +83,18 @@ struct load {
     uint64_t next_sequential; /* below options.keys */
     uint32_t *zipf;           /* ZIPF_SAMPLES key numbers; NULL unless that is the distribution */
     uint64_t zipf_next;
-    const char *expected; /* the whole reply, where it is always the same; NULL: depends */
-    size_t expected_len;
-    size_t reply_bytes_max; /* of any reply that is not a protocol error */
     int epoll_fd;
-    char *buffer; /* reply_bytes_max + READ_BYTES; no content between two reads */
+    char *buffer; /* shape.reply_bytes_max + READ_BYTES; no content between two reads */
     struct histogram latencies;
     struct noise *noise;         /* NULL: not watched */
     uint64_t undisturbed_ns_max; /* longest latency without the waiting that noise tells of */
 };
-
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count ? count : 1, size);
-    if (!memory)
-        die("out of memory");
-    return memory;
-}
 
 static uint64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-/* --- Latencies --- */
-
-static unsigned histogram_slot(uint64_t ns)
-{
-    if (ns < 256)
-        return (unsigned)ns;
-    unsigned exponent = 63 - (unsigned)__builtin_clzll(ns);
-    return 256 + (exponent - 8) * 128 + (unsigned)((ns >> (exponent - 7)) & 127);
-}
-
-/* The largest latency that falls into the slot. */
-static uint64_t histogram_slot_ns(unsigned slot)
-{
-    if (slot < 256)
-        return slot;
-    unsigned exponent = 8 + (slot - 256) / 128;
-    uint64_t mantissa = 128 + (slot - 256) % 128;
-    return ((mantissa + 1) << (exponent - 7)) - 1;
-}
-
-static void histogram_add(struct histogram *histogram, uint64_t ns)
-{
-    histogram->counts[histogram_slot(ns)]++;
-    histogram->total++;
-    if (ns > histogram->max_ns)
-        histogram->max_ns = ns;
-}
-
-/* The latency in microseconds that the given share of the requests did not exceed. */
-static double histogram_percentile_us(const struct histogram *histogram, double share)
-{
-    uint64_t wanted = (uint64_t)((double)histogram->total * share);
-    if ((double)wanted < (double)histogram->total * share)
-        wanted++;
-    uint64_t seen = 0;
-    for (unsigned slot = 0; slot < sizeof histogram->counts / sizeof histogram->counts[0]; slot++) {
-        seen += histogram->counts[slot];
-        if (seen >= wanted && seen > 0) {
-            uint64_t ns = histogram_slot_ns(slot);
-            return (double)(ns < histogram->max_ns ? ns : histogram->max_ns) / 1e3;
-        }
-    }
-    return (double)histogram->max_ns / 1e3;
 }
 
 /* --- Keys --- */
@@ -244,109 +162,11 @@ static uint64_t next_key(struct load *load)
     return load->options.first_key + offset;
 }
 
-/* --- Requests --- */
-
-/* Writes the last `digits` decimal digits of number so that they end just before `end`. */
-static void put_digits(char *end, unsigned digits, uint64_t number)
-{
-    while (digits-- > 0) {
-        *--end = (char)('0' + number % 10);
-        number /= 10;
-    }
-}
-
-static unsigned count_digits(uint64_t number)
-{
-    unsigned digits = 1;
-    while (number /= 10)
-        digits++;
-    return digits;
-}
-
-static void shape_text(struct shape *shape, const char *text)
-{
-    size_t len = strlen(text);
-    memcpy(shape->bytes + shape->len, text, len);
-    shape->len += len;
-}
-
-static void shape_key(struct shape *shape, unsigned index)
-{
-    shape_text(shape, "$22\r\nkey:000000000000000000\r\n");
-    shape->key_end[index] = shape->len - 2;
-}
-
-static void shape_value(struct shape *shape, unsigned index, size_t value_bytes)
-{
-    char header[32];
-    snprintf(header, sizeof header, "$%zu\r\n", value_bytes);
-    shape_text(shape, header);
-    shape->value_at[index] = shape->len;
-    memset(shape->bytes + shape->len, 'x', value_bytes);
-    memset(shape->bytes + shape->len, '0', shape->value_digits);
-    shape->len += value_bytes;
-    shape_text(shape, "\r\n");
-}
-
-static void shape_deadline(struct shape *shape)
-{
-    shape_text(shape, "$4\r\nPXAT\r\n$13\r\n0000000000000\r\n");
-    shape->deadline_end = shape->len - 2;
-}
-
-static struct shape make_shape(const struct options *options)
-{
-    struct shape shape = {.keys = 1};
-    shape.bytes = allocate(1, 128 + MSET_PAIRS * (64 + options->value_bytes));
-    shape.varying_digits = count_digits(options->first_key + options->keys - 1);
-    if (options->command == CMD_SET || options->command == CMD_MSET)
-        shape.value_digits = options->value_bytes < KEY_DIGITS ? (unsigned)options->value_bytes : KEY_DIGITS;
-    switch (options->command) {
-    case CMD_GET:
-        shape_text(&shape, "*2\r\n$3\r\nGET\r\n");
-        shape_key(&shape, 0);
-        break;
-    case CMD_SET:
-        shape_text(&shape, options->deadline_ms ? "*5\r\n$3\r\nSET\r\n" : "*3\r\n$3\r\nSET\r\n");
-        shape_key(&shape, 0);
-        shape_value(&shape, 0, options->value_bytes);
-        if (options->deadline_ms)
-            shape_deadline(&shape);
-        break;
-    case CMD_INCR:
-        shape_text(&shape, "*2\r\n$4\r\nINCR\r\n");
-        shape_key(&shape, 0);
-        break;
-    case CMD_MSET:
-        shape_text(&shape, "*21\r\n$4\r\nMSET\r\n");
-        shape.keys = MSET_PAIRS;
-        for (unsigned i = 0; i < MSET_PAIRS; i++) {
-            shape_key(&shape, i);
-            shape_value(&shape, i, options->value_bytes);
-        }
-        break;
-    case CMD_PING:
-        shape_text(&shape, "*1\r\n$4\r\nPING\r\n");
-        shape.keys = 0;
-        break;
-    }
-    return shape;
-}
-
-/* Gives the request at `bytes`, a copy of the shape, its keys and what follows from them. */
+/* Gives the request at `bytes`, a copy of the shape, its keys. */
 static void fill_request(struct load *load, char *bytes)
 {
-    const struct shape *shape = &load->shape;
-    for (unsigned i = 0; i < shape->keys; i++) {
-        uint64_t key = next_key(load);
-        char *key_end = bytes + shape->key_end[i];
-        put_digits(key_end, shape->varying_digits, key);
-        memcpy(bytes + shape->value_at[i], key_end - shape->value_digits, shape->value_digits);
-        if (shape->deadline_end) {
-            uint64_t spread = load->options.deadline_spread_ms ? key % load->options.deadline_spread_ms : 0;
-            put_digits(bytes + shape->deadline_end, DEADLINE_DIGITS, load->options.deadline_ms + spread);
-        }
-    }
+    for (unsigned i = 0; i < load->shape.keys; i++)
+        put_key(&load->shape, bytes, i, next_key(load));
 }
 
 /* --- Connections --- */
@@ -433,7 +253,7 @@ static void open_conns(struct load *load)
         struct conn *conn = &load->conns[i];
         conn->fd = fds[i];
         conn->tls = options->uses_tls ? tls_connect(conn->fd) : NULL;
-        conn->rest = allocate(1, load->reply_bytes_max);
+        conn->rest = allocate(1, load->shape.reply_bytes_max);
         conn->out = allocate(options->pipeline, load->shape.len);
         for (uint64_t j = 0; j < options->pipeline; j++)
             memcpy(conn->out + j * load->shape.len, load->shape.bytes, load->shape.len);
@@ -495,105 +315,7 @@ static void start_batch(struct load *load, struct conn *conn, unsigned size, uin
     send_batch(load, conn);
 }
 
-/* --- Replies --- */
-
-/* Dies with the beginning of what the server sent. */
-__attribute__((noreturn)) static void die_of_reply(const char *why, const char *at, size_t len)
-{
-    char shown[256];
-    size_t used = 0;
-    for (size_t i = 0; i < len && i < 60; i++) {
-        unsigned char byte = (unsigned char)at[i];
-        if (byte >= ' ' && byte < 127)
-            shown[used++] = (char)byte;
-        else
-            used += (size_t)snprintf(shown + used, sizeof shown - used, "\\x%02x", byte);
-    }
-    shown[used] = '\0';
-    die("protocol error: %s: %s", why, shown);
-}
-
-static void count_error(struct load *load, const char *line, size_t len)
-{
-    if (load->errors++ == 0)
-        snprintf(load->first_error, sizeof load->first_error, "%.*s", (int)len, line);
-}
-
-/* A bulk length as RESP2 writes it, of a line without its end; -1 is a null. */
-static int64_t bulk_length(const char *line, size_t len)
-{
-    if (len == 3 && memcmp(line, "$-1", 3) == 0)
-        return -1;
-    int64_t number = 0;
-    if (len < 2 || len > 10)
-        die_of_reply("not a bulk length", line, len);
-    for (size_t i = 1; i < len; i++) {
-        if (line[i] < '0' || line[i] > '9')
-            die_of_reply("not a bulk length", line, len);
-        number = number * 10 + (line[i] - '0');
-    }
-    return number;
-}
-
-static void check_integer(const char *line, size_t len)
-{
-    size_t digits_at = len > 1 && line[1] == '-' ? 2 : 1;
-    bool is_integer = len > digits_at;
-    for (size_t i = digits_at; i < len; i++)
-        is_integer = is_integer && line[i] >= '0' && line[i] <= '9';
-    if (!is_integer)
-        die_of_reply("not an integer", line, len);
-}
-
-/* The reply to a GET, of which the line is complete. Returns its bytes; 0: the end has not come. */
-static size_t take_value(struct load *load, const struct conn *conn, const char *at, size_t len, size_t line_len)
-{
-    int64_t length = bulk_length(at, line_len);
-    if (length < 0) {
-        load->misses++;
-        return line_len + 2;
-    }
-    size_t value_bytes = (size_t)length;
-    if (value_bytes != load->options.value_bytes)
-        die_of_reply("the value has not the size that --value-size says", at, len);
-    const char *value = at + line_len + 2;
-    if (len < line_len + 2 + value_bytes + 2)
-        return 0;
-    if (memcmp(value + value_bytes, "\r\n", 2) != 0)
-        die_of_reply("a value without its end", at, len);
-    const char *key_end = conn->out + conn->answered * load->shape.len + load->shape.key_end[0];
-    size_t digits = value_bytes < KEY_DIGITS ? value_bytes : KEY_DIGITS;
-    if (memcmp(value, key_end - digits, digits) != 0) {
-        fprintf(stderr, "load: asked for %.*s\n", KEY_BYTES, key_end - KEY_BYTES);
-        die_of_reply("the value is not the one this program stored under the key", at, len);
-    }
-    return line_len + 2 + value_bytes + 2;
-}
-
-/* Takes one reply from the `len` bytes at `at`. Returns its bytes; 0: the end has not come. */
-static size_t take_reply(struct load *load, const struct conn *conn, const char *at, size_t len)
-{
-    if (load->expected && len >= load->expected_len && memcmp(at, load->expected, load->expected_len) == 0)
-        return load->expected_len;
-    const char *newline = memchr(at, '\n', len < LINE_BYTES_MAX ? len : LINE_BYTES_MAX);
-    if (!newline) {
-        if (len >= LINE_BYTES_MAX)
-            die_of_reply("a line without end", at, len);
-        return 0;
-    }
-    if (newline == at || newline[-1] != '\r')
-        die_of_reply("a line that does not end in CR LF", at, len);
-    size_t line_len = (size_t)(newline - at) - 1;
-    if (at[0] == '-')
-        count_error(load, at + 1, line_len - 1);
-    else if (at[0] == '$' && load->options.command == CMD_GET)
-        return take_value(load, conn, at, len, line_len);
-    else if (at[0] == ':' && load->options.command == CMD_INCR)
-        check_integer(at, line_len);
-    else
-        die_of_reply("not the kind of reply that was asked for", at, len);
-    return line_len + 2;
-}
+/* --- Receiving --- */
 
 static void count_reply(struct load *load, struct conn *conn, uint64_t now)
 {
@@ -619,14 +341,16 @@ static void receive(struct load *load, struct conn *conn)
     if (got < 0)
         die("cannot receive: %s", strerror(errno));
     if (got == 0)
-        die("the server closed a connection%s%s", load->errors ? " after the error: " : "", load->first_error);
+        die("the server closed a connection%s%s", load->tally.errors ? " after the error: " : "",
+            load->tally.first_error);
     uint64_t now = now_ns();
     const char *at = load->buffer;
     size_t left = conn->rest_len + (size_t)got;
     while (left > 0) {
         if (conn->answered == conn->batch)
             die_of_reply("more replies than requests", at, left);
-        size_t len = take_reply(load, conn, at, left);
+        const char *request = conn->out + conn->answered * load->shape.len;
+        size_t len = take_reply(&load->shape, &load->tally, request, at, left);
         if (len == 0)
             break;
         at += len;
@@ -771,7 +495,7 @@ static void report(const struct load *load, double cpu_seconds)
            histogram_percentile_us(latencies, 0.9999), (double)latencies->max_ns / 1e3);
     printf("\"errors\": %" PRIu64 ", \"misses\": %" PRIu64 ", \"generator_cpu_seconds\": %.6f, "
            "\"generator_late_us_max\": %.3f",
-           load->errors, load->misses, cpu_seconds, (double)load->late_ns_max / 1e3);
+           load->tally.errors, load->tally.misses, cpu_seconds, (double)load->late_ns_max / 1e3);
     if (load->noise)
         printf(", \"undisturbed_us_max\": %.3f", (double)load->undisturbed_ns_max / 1e3);
     puts("}");
@@ -781,17 +505,11 @@ static int generate(const struct options *options)
 {
     struct load *load = allocate(1, sizeof *load);
     load->options = *options;
-    load->shape = make_shape(options);
+    load->shape = make_shape(&load->options);
     load->random = options->seed;
     if (options->distribution == DIST_ZIPF)
         load->zipf = zipf_samples(options->keys, options->seed);
-    if (options->command == CMD_SET || options->command == CMD_MSET)
-        load->expected = "+OK\r\n";
-    else if (options->command == CMD_PING)
-        load->expected = "+PONG\r\n";
-    load->expected_len = load->expected ? strlen(load->expected) : 0;
-    load->reply_bytes_max = LINE_BYTES_MAX + options->value_bytes + 2;
-    load->buffer = allocate(1, load->reply_bytes_max + READ_BYTES);
+    load->buffer = allocate(1, load->shape.reply_bytes_max + READ_BYTES);
     load->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (load->epoll_fd < 0)
         die("epoll_create1: %s", strerror(errno));
@@ -799,8 +517,8 @@ static int generate(const struct options *options)
     double cpu_before = own_cpu_seconds();
     run(load);
     report(load, own_cpu_seconds() - cpu_before);
-    if (load->errors)
-        die("%" PRIu64 " error replies, the first: %s", load->errors, load->first_error);
+    if (load->tally.errors)
+        die("%" PRIu64 " error replies, the first: %s", load->tally.errors, load->tally.first_error);
     return 0;
 }
 
@@ -809,7 +527,9 @@ static int generate(const struct options *options)
 /* Holds connections, each of which has proved to be served, until stdin ends. */
 static int hold_idle(const struct options *options)
 {
-    static const char ping[] = "*1\r\n$4\r\nPING\r\n", pong[] = "+PONG\r\n";
+    struct options pings = *options;
+    pings.command = CMD_PING;
+    struct shape ping = make_shape(&pings);
     int *fds = allocate(options->idle, sizeof *fds);
     allow_descriptors(options->idle);
     connect_all(options, fds, options->idle);
@@ -817,15 +537,15 @@ static int hold_idle(const struct options *options)
         char reply[LINE_BYTES_MAX];
         size_t len = 0;
         struct tls_client *tls = options->uses_tls ? tls_connect(fds[i]) : NULL;
-        if (conn_send(fds[i], tls, ping, strlen(ping)) != (ssize_t)strlen(ping))
+        if (conn_send(fds[i], tls, ping.bytes, ping.len) != (ssize_t)ping.len)
             die("cannot send: %s", strerror(errno));
-        while (len < sizeof reply && !memchr(reply, '\n', len)) {
+        while (len < ping.expected_len) {
             ssize_t got = conn_receive(fds[i], tls, reply + len, sizeof reply - len);
             if (got <= 0)
                 die("connection %" PRIu64 " of %" PRIu64 " got no reply", i + 1, options->idle);
             len += (size_t)got;
         }
-        if (len != strlen(pong) || memcmp(reply, pong, len) != 0)
+        if (len != ping.expected_len || memcmp(reply, ping.expected, len) != 0)
             die_of_reply("not the reply to a PING", reply, len);
     }
     puts("ready");

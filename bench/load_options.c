@@ -12,6 +12,7 @@
 #include <string.h>
 
 static const char *const command_names[] = {"get", "set", "incr", "mset", "ping", NULL};
+static const char *const protocol_names[] = {"resp", "gibson", NULL};
 static const char *const distribution_names[] = {"uniform", "sequential", "zipf", NULL};
 
 void die(const char *format, ...)
@@ -23,6 +24,14 @@ void die(const char *format, ...)
     fputc('\n', stderr);
     va_end(args);
     exit(1);
+}
+
+void *allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
+        die("out of memory");
+    return memory;
 }
 
 enum option_kind { OPTION_TEXT, OPTION_COUNT, OPTION_REAL, OPTION_WORD, OPTION_FLAG };
@@ -47,6 +56,7 @@ static const struct option_rule rules[] = {
     {"port", OPTION_COUNT, FIELD(port), 1, PORT_MAX, NULL, "server's TCP port (6379)"},
     {"unix", OPTION_TEXT, FIELD(unix_path), 0, 0, NULL, "server's Unix socket, instead of TCP"},
     {"tls", OPTION_FLAG, FIELD(uses_tls), 0, 0, NULL, "TLS 1.3 with AES-256-GCM; any certificate will do"},
+    {"protocol", OPTION_WORD, FIELD(protocol), 0, 0, protocol_names, "resp or gibson (resp)"},
     {"connections", OPTION_COUNT, FIELD(connections), 1, CONNECTIONS_MAX, NULL, "connections kept busy (50)"},
     {"pipeline", OPTION_COUNT, FIELD(pipeline), 1, PIPELINE_MAX, NULL, "requests written at once on a connection (1)"},
     {"requests", OPTION_COUNT, FIELD(requests), 1, UINT64_MAX / 2, NULL, "stop after so many requests (100000)"},
@@ -168,5 +178,7 @@ struct options parse_options(int argc, char **argv)
         options.requests = 100000;
     if (options.deadline_ms && options.command != CMD_SET)
         die("--deadline-ms goes with --command set");
+    if (options.protocol == PROTOCOL_GIBSON && (options.command == CMD_MSET || options.deadline_ms))
+        die("--command mset and --deadline-ms go with --protocol resp");
     return options;
 }

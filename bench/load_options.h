@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KEYS_MAX UINT64_C(1000000000000)
@@ -15,6 +16,7 @@
 #define TIME_MS_MAX UINT64_C(9000000000000) /* with any spread still thirteen digits */
 
 enum command { CMD_GET, CMD_SET, CMD_INCR, CMD_MSET, CMD_PING };
+enum protocol { PROTOCOL_RESP, PROTOCOL_GIBSON };
 enum distribution { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 struct options {
@@ -34,7 +36,8 @@ struct options {
     uint64_t seed;
     uint64_t server_pid;   /* also tell the longest wait without what other programs took; 0: do not */
     uint64_t idle;         /* hold this many connections and do nothing */
-    unsigned command;      /* enum command */
+    unsigned protocol;     /* enum protocol */
+    unsigned command;      /* enum command; Gibson has no CMD_MSET, and no deadlines */
     unsigned distribution; /* enum distribution */
     bool uses_tls;
     bool populates; /* every key once; parse_options sets the fields above accordingly */
@@ -42,6 +45,9 @@ struct options {
 
 /* Ends the program with the text on stderr and exit code 1, as every failure of the generator does. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
+
+/* Zeroed memory; never NULL. */
+void *allocate(size_t count, size_t size);
 
 /* Reads the command line; --help and mistakes end the program. */
 struct options parse_options(int argc, char **argv);

@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -31,12 +32,16 @@ def bulk(value):
 class ScriptedServer:
     """Answers each request of its only connection with what `answer(key digits, number)` returns, piece by piece."""
 
-    def __init__(self, answer, piece_bytes=1 << 20):
+    def __init__(self, answer, piece_bytes=1 << 20, unix_path=None):
         self.answer = answer
         self.piece_bytes = piece_bytes
         self.requests = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        if unix_path:
+            self.listener = socket.create_server(unix_path, family=socket.AF_UNIX)
+            self.address = ["--unix", unix_path]
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.address = ["--port", str(self.listener.getsockname()[1])]
         self.thread = threading.Thread(target=self.serve)
 
     def __enter__(self):
@@ -49,7 +54,8 @@ class ScriptedServer:
 
     def serve(self):
         connection, _ = self.listener.accept()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         pending = b""
         with connection:
             while True:
@@ -67,10 +73,59 @@ class ScriptedServer:
         self.consumed = 0
         for match in KEY.finditer(pending):
             self.consumed = match.end()
-            reply = self.answer(match[1], self.requests)
-            self.requests += 1
-            for start in range(0, len(reply), self.piece_bytes):
-                connection.sendall(reply[start:start + self.piece_bytes])
+            self.reply(connection, match[1])
+
+    def reply(self, connection, request):
+        reply = self.answer(request, self.requests)
+        self.requests += 1
+        for start in range(0, len(reply), self.piece_bytes):
+            connection.sendall(reply[start:start + self.piece_bytes])
+
+
+class GibsonServer(ScriptedServer):
+    """The same for Gibson's frames; `answer` is given the opcode and the payload, and a number."""
+
+    def answer_all(self, connection, pending):
+        self.consumed = 0
+        while len(pending) >= self.consumed + 6:
+            size, opcode = struct.unpack_from("<IH", pending, self.consumed)
+            end = self.consumed + 4 + size
+            if len(pending) < end:
+                return
+            payload = pending[self.consumed + 6:end]
+            self.consumed = end
+            self.reply(connection, (opcode, payload))
+
+
+def gibson_code(code):
+    return struct.pack("<HBIB", code, 0, 1, 0)
+
+
+def gibson_value(value, encoding=0):
+    return struct.pack("<HBI", 6, encoding, len(value)) + value
+
+
+GIBSON_SET, GIBSON_GET, GIBSON_INC, GIBSON_PING = 1, 3, 5, 19
+NOT_FOUND = gibson_code(1)
+
+
+class GibsonStore:
+    """Answers SET, GET, INC and PING as Gibson does, and remembers the frames."""
+
+    def __init__(self):
+        self.values = {}
+        self.seen = []
+
+    def __call__(self, request, number):
+        self.seen.append(request)
+        opcode, payload = request
+        if opcode == GIBSON_SET:
+            _, key, value = payload.split(b" ", 2)
+            self.values[key] = value
+            return gibson_value(value)
+        if opcode == GIBSON_GET:
+            return gibson_value(self.values[payload]) if payload in self.values else NOT_FOUND
+        return gibson_value(struct.pack("<q", -3), 2) if opcode == GIBSON_INC else gibson_code(5)
 
 
 class LoadTest(unittest.TestCase):
@@ -85,7 +140,7 @@ class LoadTest(unittest.TestCase):
         cls.folder.cleanup()
 
     def load(self, server, *options):
-        command = [self.program, "--port", str(server.port), "--connections", "1", *map(str, options)]
+        command = [self.program, *server.address, "--connections", "1", *map(str, options)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     def report(self, server, *options):
@@ -192,8 +247,68 @@ class LoadTest(unittest.TestCase):
         self.assertGreaterEqual(report["latency_us"]["max"], 200_000)
         self.assertGreaterEqual(report["latency_us"]["p50"], 20_000)
 
+    def gibson(self, server, *options):
+        return self.report(server, "--protocol", "gibson", *options)
+
+    def refuses_gibson(self, reply, text, command="get"):
+        with GibsonServer(lambda request, number: reply) as server:
+            done = self.load(server, "--protocol", "gibson", "--command", command, "--requests", 20, "--keys", 1)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(text, done.stderr)
+
+    def test_gibson_frames_are_what_gibson_expects(self):
+        store = GibsonStore()
+        for command in ("set", "get", "incr", "ping"):
+            with GibsonServer(store) as server:
+                self.gibson(server, "--command", command, "--requests", 1, "--keys", 1, "--first-key", 7)
+        key = b"key:000000000000000007"
+        self.assertEqual(store.seen, [(GIBSON_SET, b"0 " + key + b" " + value_of(key[4:])), (GIBSON_GET, key),
+                                      (GIBSON_INC, key), (GIBSON_PING, b"")])
+
+    def test_gibson_values_are_found_again_in_pieces_of_any_size_over_tcp_and_unix_sockets(self):
+        paths = [None, str(pathlib.Path(self.folder.name, "gibson"))]
+        for path, piece_bytes, pipeline in ((paths[0], 1, 5), (paths[0], 64, 1), (paths[1], 7, 5)):
+            with self.subTest(path=path, piece_bytes=piece_bytes):
+                store = GibsonStore()
+                with GibsonServer(store, piece_bytes, path) as server:
+                    self.gibson(server, "--populate", "--keys", 50, "--pipeline", pipeline)
+                if path:
+                    pathlib.Path(path).unlink()
+                with GibsonServer(store, piece_bytes, path) as server:
+                    report = self.gibson(server, "--keys", 50, "--requests", 101, "--pipeline", pipeline)
+                self.assertEqual((len(store.values), report["requests"], report["misses"]), (50, 101, 0))
+
+    def test_gibson_keys_that_are_missing_are_counted(self):
+        with GibsonServer(GibsonStore()) as server:
+            self.assertEqual(self.gibson(server, "--requests", 10)["misses"], 10)
+
+    def test_gibson_errors_fail_the_run_with_their_name(self):
+        for code, name in enumerate(("ERR", "NOT_FOUND", "NAN", "MEM", "LOCKED")):
+            self.refuses_gibson(gibson_code(code), f"20 error replies, the first: {name}", "set")
+
+    def test_gibson_replies_that_break_the_protocol_fail_the_run(self):
+        right = value_of(b"0" * 18)
+        for command, reply, text in (
+            ("get", gibson_value(right[:-1]), "--value-size"),
+            ("get", gibson_value(value_of(b"0" * 17 + b"1")), "not the one this program stored"),
+            ("set", gibson_value(right[:-1] + b"y"), "not the value that was sent"),
+            ("get", gibson_value(right, 2), "encoding"),
+            ("get", gibson_code(5), "not the kind"),
+            ("get", struct.pack("<HBI", 7, 0, 100), "not the kind"),
+            ("ping", gibson_value(right), "not the kind"),
+            ("incr", gibson_value(b"1", 2), "--value-size"),
+            ("incr", gibson_value(b"1"), "encoding"),
+            ("set", struct.pack("<HBIB", 4, 0, 1, 1), "other data than a zero"),
+            ("set", struct.pack("<HBIH", 4, 0, 2, 0), "more or less than one byte"),
+            ("set", gibson_value(right) * 2, "more replies than requests"),
+        ):
+            with self.subTest(command=command, reply=reply[:12]):
+                self.refuses_gibson(reply, text, command)
+
     def test_options_that_make_no_sense_are_refused(self):
-        for options in (["--pipeline", "0"], ["--keys", "x"], ["--frobnicate"], ["--command", "del"], ["--port"]):
+        for options in (["--pipeline", "0"], ["--keys", "x"], ["--frobnicate"], ["--command", "del"], ["--port"],
+                        ["--protocol", "gibson", "--command", "mset"],
+                        ["--protocol", "gibson", "--command", "set", "--deadline-ms", "1800000000000"]):
             done = subprocess.run([self.program, *options], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 1, options)
             self.assertTrue(done.stderr, options)

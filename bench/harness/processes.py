@@ -121,10 +121,15 @@ def make_certificate(folder):
     return ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
 
 
+def address_options(address):
+    """The load generator's options for an address: a path, or host and port."""
+    return ["--unix", address] if isinstance(address, str) else ["--host", address[0], "--port", str(address[1])]
+
+
 class Server:
     """A server process under test; use it with `with`."""
 
-    def __init__(self, name, program, cores, options=(), uses_unix_socket=False, tls_options=()):
+    def __init__(self, name, program, cores, options=(), uses_unix_socket=False, tls_options=(), speaks_gibson=False):
         self.name = name
         self.program = program
         self.cores = cores
@@ -132,6 +137,8 @@ class Server:
         self.uses_unix_socket = uses_unix_socket
         self.tls_options = list(tls_options)  # not empty: the generator comes over TLS
         self.tls_port = None
+        self.speaks_gibson = speaks_gibson    # beside RESP; see GibsonDoor
+        self.gibson_address = None            # as address
         self.process = None
         self.folder = None
         self.address = None  # (host, port) or the path of a Unix socket
@@ -169,9 +176,7 @@ class Server:
         """The options that lead the load generator here."""
         if self.tls_options:
             return ["--host", "127.0.0.1", "--port", str(self.tls_port), "--tls"]
-        if self.uses_unix_socket:
-            return ["--unix", self.address]
-        return ["--host", self.address[0], "--port", str(self.address[1])]
+        return address_options(self.address)
 
     def check_alive(self):
         if self.process.poll() is not None:
@@ -187,11 +192,20 @@ class Server:
         if self.tls_options:
             self.tls_port = free_port()
             extra += ["--tls-port", str(self.tls_port), *self.tls_options]
+        if self.speaks_gibson:
+            extra += self._open_for_gibson()
         command = ["taskset", "-c", self.cores, self.program, "--save", "", "--appendonly", "no",
                    "--bind", "127.0.0.1", "--port", str(port), *extra, *self.options]
         with open(os.path.join(self.folder.name, "log"), "wb") as log:
             self.process = subprocess.Popen(command, cwd=self.folder.name, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT)
+
+    def _open_for_gibson(self):
+        if self.uses_unix_socket:
+            self.gibson_address = os.path.join(self.folder.name, "gibson")
+            return ["--gibson-unixsocket", self.gibson_address]
+        self.gibson_address = ("127.0.0.1", free_port())
+        return ["--gibson-port", str(self.gibson_address[1])]
 
     def _becomes_ready(self):
         """Waits for the first answer; False when the process has ended instead."""
@@ -210,6 +224,19 @@ class Server:
     def _log_end(self):
         log = pathlib.Path(self.folder.name, "log")
         return "\n".join(log.read_text(errors="replace").splitlines()[-8:]) or "(nothing)"
+
+
+class GibsonDoor:
+    """A Larder as clients of Gibson's protocol find it: whatever a measurement asks of a server."""
+
+    def __init__(self, server):
+        self.name = server.name
+        self.pid = server.pid
+        self.check_alive = server.check_alive
+        self.address = server.gibson_address
+
+    def generator_address(self):
+        return [*address_options(self.address), "--protocol", "gibson"]
 
 
 class Generator:

@@ -17,7 +17,7 @@ import time
 
 from . import machine, processes
 from .prefix import prefix
-from .processes import BenchError, Generator, Server
+from .processes import BenchError, Generator, GibsonDoor, Server
 from .results import Latencies, Row
 
 CONNECTIONS = 50
@@ -53,9 +53,9 @@ class Bench:
         self.generator = Generator(settings.load, str(settings.load_core))
         self.both_cores = f"{settings.server_core},{settings.load_core}"
 
-    def larder(self, *options, threads=1, cores=None, tls_options=()):
+    def larder(self, *options, threads=1, cores=None, tls_options=(), speaks_gibson=False):
         return Server("Larder", self.settings.larder, cores or str(self.settings.server_core),
-                      ["--threads", str(threads), *options], self.settings.uses_unix_socket, tls_options)
+                      ["--threads", str(threads), *options], self.settings.uses_unix_socket, tls_options, speaks_gibson)
 
     def redis(self, *options, cores=None, tls_options=()):
         return Server("Redis", self.settings.redis, cores or str(self.settings.server_core), options,
@@ -161,6 +161,32 @@ def others(bench):
     rounds = (bench.settings.rounds + 1) // 2
     for what, found in bench.compare(rounds, bench.larder, bench.redis, loads).items():
         bench.add_load("others", what, *found)
+
+
+def gibson(bench):
+    """GET and SET by Gibson's protocol beside the same by RESP, both of one server: each has written its own keys."""
+    commands = "get", "set"
+    found = {(protocol, command): [] for protocol in ("Gibson", "RESP") for command in commands}
+    for number in range(bench.settings.rounds):
+        bench.progress(f"round {number + 1} of {bench.settings.rounds}: GET and SET by Gibson's protocol and by RESP")
+        with bench.larder(speaks_gibson=True) as server:
+            doors = ("Gibson", GibsonDoor(server), ("--first-key", MILLION)), ("RESP", server, ())
+            for _, door, keys in doors:
+                bench.generator.run(door, *POPULATE, "--keys", 100_000, *keys)
+            for command in commands:
+                for protocol, door, keys in doors if number % 2 == 0 else reversed(doors):
+                    load = closed_loop(bench, command, 1, *keys)
+                    found[protocol, command].append(bench.measure(f"{protocol} {command.upper()}", door, *load))
+    for command in commands:
+        what = f"Gibson {command.upper()}, no pipelining"
+
+        def rounds(key, command=command):
+            return [[one[key] for one in found[protocol, command]] for protocol in ("Gibson", "RESP")]
+
+        bench.results.rows.append(Row("gibson", f"{what}: CPU per request", "ns", *rounds("cpu_ns_per_request"),
+                                      peer="RESP", budget=1.00, budget_is_ratio=True))
+        bench.results.rows.append(Row("gibson", f"{what}: throughput", "/s", *rounds("requests_per_second"),
+                                      peer="RESP"))
 
 
 def tls(bench):
@@ -428,4 +454,4 @@ def expiry(bench):
 
 
 SCENARIOS = {scenario.__name__: scenario
-             for scenario in (requests, others, tls, memory, idle, threads, inprocess, pubsub, expiry, prefix)}
+             for scenario in (requests, others, gibson, tls, memory, idle, threads, inprocess, pubsub, expiry, prefix)}

@@ -41,13 +41,15 @@ static inline size_t call_db(const struct call *call)
 struct request {
     const bytes *argv;
     size_t argc;
-    const struct command *command; /* NULL: unknown, or a subcommand is to be found */
-    uint64_t hash;                 /* of its only or first key */
-    uint32_t number;               /* the command's; 0 when it is unknown */
+    const struct command *command;   /* the subcommand, if it is one; NULL: unknown */
+    const struct command *container; /* the command that it is a subcommand of, or NULL */
+    uint64_t hash;                   /* of its only or first key */
+    uint32_t number;                 /* the command's; 0 when it is unknown */
     bool has_hash;
 };
 
-/* Looks the command up and hashes its first key. The arguments stay valid until the request has run. */
+/* Looks the command, or subcommand, up and hashes its first key. An unknown subcommand is left to request_run. The
+ * arguments stay valid until the request has run. */
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request);
 
 enum run_result {

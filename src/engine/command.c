@@ -111,11 +111,17 @@ static bool is_name_of(const struct command_slot *slot, bytes name, uint64_t let
            (likely(slot->is_plain) || bytes_equal_nocase((bytes){slot->name, slot->name_len}, name));
 }
 
-/* Names are few and known beforehand, so nobody can flood this table: multiplying is hash enough. */
+/* Names are few and known beforehand, so nobody can flood these tables: multiplying is hash enough. What tells names of
+   the same letters apart must lie in low bits: those the product carries upwards. */
+static size_t hash_name(uint64_t letters, uint64_t other)
+{
+    return (size_t)((letters ^ other) * 0x9e3779b97f4a7c15 >> 32);
+}
+
 static struct command_slot *find_slot(const struct command_table *table, bytes name)
 {
     uint64_t letters = letters_of(name);
-    size_t i = (size_t)((letters ^ name.len) * 0x9e3779b97f4a7c15 >> 32) & (table->slot_count - 1);
+    size_t i = hash_name(letters, name.len) & (table->slot_count - 1);
     for (;; i = (i + 1) & (table->slot_count - 1)) {
         struct command_slot *slot = &table->slots[i];
         if (slot->name == NULL || likely(is_name_of(slot, name, letters)))
@@ -156,13 +162,47 @@ static void count_rows(const struct command *const *families, size_t *commands, 
     }
 }
 
+static void add_row(struct command_table *table, const struct command *container, const struct command *command)
+{
+    bytes name = bytes_of(command->name);
+    table->rows[table->row_count++] = (struct command_row){
+        .container = container,
+        .command = command,
+        .letters = letters_of(name),
+        .name_len = (uint16_t)name.len,
+        .is_plain = is_plain(name),
+    };
+}
+
+static bool is_name_of_row(const struct command_row *row, bytes name, uint64_t letters)
+{
+    return row->letters == letters && row->name_len == name.len &&
+           (likely(row->is_plain) || bytes_equal_nocase(bytes_of(row->command->name), name));
+}
+
+/* The place of a container's subcommand of this name, or the free one where it would be. */
+static uint16_t *find_place(const struct command_table *table, uint32_t container_number, bytes name)
+{
+    const struct command *container = table->rows[container_number].command;
+    uint64_t letters = letters_of(name);
+    size_t i = hash_name(letters, (uint64_t)container_number << 8) & (table->subcommand_slots - 1);
+    for (;; i = (i + 1) & (table->subcommand_slots - 1)) {
+        uint16_t *place = &table->subcommands[i];
+        const struct command_row *row = &table->rows[*place];
+        if (*place == 0 || (likely(row->container == container) && likely(is_name_of_row(row, name, letters))))
+            return place;
+    }
+}
+
 /* Gives a command and its subcommands the next numbers, and the command its slot. */
 static bool add_command(struct command_table *table, const struct command *command)
 {
     uint32_t number = (uint32_t)table->row_count;
-    table->rows[table->row_count++] = (struct command_row){NULL, command};
-    for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL; sub++)
-        table->rows[table->row_count++] = (struct command_row){command, sub};
+    add_row(table, NULL, command);
+    for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL; sub++) {
+        *find_place(table, number, bytes_of(sub->name)) = (uint16_t)table->row_count;
+        add_row(table, command, sub);
+    }
     return add_slot(table, bytes_of(command->name), command, number);
 }
 
@@ -177,7 +217,11 @@ bool command_table_init(struct command_table *table, const struct command *const
         table->slot_count *= 2;
     table->slots = mem_alloc_zeroed(table->slot_count * sizeof(*table->slots));
     table->rows = mem_alloc((rows + 1) * sizeof(*table->rows));
-    bool is_filled = table->slots != NULL && table->rows != NULL;
+    table->subcommand_slots = 64;
+    while (table->subcommand_slots < 2 * rows)
+        table->subcommand_slots *= 2;
+    table->subcommands = mem_alloc_zeroed(table->subcommand_slots * sizeof(*table->subcommands));
+    bool is_filled = table->slots != NULL && table->rows != NULL && table->subcommands != NULL;
     for (const struct command *const *family = families; is_filled && *family != NULL; family++)
         for (const struct command *command = *family; is_filled && command->name != NULL; command++)
             is_filled = add_command(table, command);
@@ -192,6 +236,7 @@ void command_table_free(struct command_table *table)
         mem_free(table->slots[i].name);
     mem_free(table->slots);
     mem_free(table->rows);
+    mem_free(table->subcommands);
     *table = (struct command_table){0};
 }
 
@@ -218,11 +263,7 @@ bool command_find_full_name(const struct command_table *table, bytes name, uint3
     const struct command *command = command_find_numbered(table, first, number);
     if (command == NULL || bar == NULL)
         return command != NULL;
-    const struct command *subcommand = command_find_subcommand(command, (bytes){bar + 1, name.len - first.len - 1});
-    if (subcommand == NULL)
-        return false;
-    *number = command_subnumber(*number, command, subcommand);
-    return true;
+    return command_find_subnumbered(table, *number, (bytes){bar + 1, name.len - first.len - 1}, number) != NULL;
 }
 
 uint32_t command_number(const struct command_table *table, const struct command *container,
@@ -268,6 +309,16 @@ const struct command *command_find_subcommand(const struct command *container, b
         if (bytes_equal_nocase(bytes_of(command->name), name))
             return command;
     return NULL;
+}
+
+const struct command *command_find_subnumbered(const struct command_table *table, uint32_t container_number, bytes name,
+                                               uint32_t *number)
+{
+    uint32_t found = *find_place(table, container_number, name);
+    if (found == 0)
+        return NULL;
+    *number = found;
+    return table->rows[found].command;
 }
 
 /* Takes a slot out and closes the gap: later slots of the same run move up. */

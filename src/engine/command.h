@@ -214,6 +214,9 @@ enum { COMMAND_ROWS_MAX = 1024 };
 struct command_row {
     const struct command *container; /* NULL: a command of its own */
     const struct command *command;
+    uint64_t letters; /* of the command's name in the row, see command.c */
+    uint16_t name_len;
+    bool is_plain; /* as in a slot */
 };
 struct command_slot {
     uint64_t letters; /* of the name, see command.c */
@@ -229,6 +232,8 @@ struct command_table {
     size_t used;
     struct command_row *rows; /* by number */
     size_t row_count;         /* at most COMMAND_ROWS_MAX */
+    uint16_t *subcommands;    /* numbers of subcommands' rows by name and container, 0: free; open addressing */
+    size_t subcommand_slots;  /* a power of two, at most half of them used */
 };
 
 /* `families` is NULL-terminated; each family ends with a row without a name. False when there is no memory. */
@@ -240,6 +245,10 @@ const struct command *command_find(const struct command_table *table, bytes name
 const struct command *command_find_subcommand(const struct command *container, bytes name);
 /* The same with its number, which is left alone when there is no such command. */
 const struct command *command_find_numbered(const struct command_table *table, bytes name, uint32_t *number);
+
+/* A subcommand of the command with that number, in the same way; NULL: there is none. */
+const struct command *command_find_subnumbered(const struct command_table *table, uint32_t container_number, bytes name,
+                                               uint32_t *number);
 
 /* The number of a command by a name like "get" or "client|list"; false when there is none. */
 MUST_USE bool command_find_full_name(const struct command_table *table, bytes name, uint32_t *number);

@@ -18,11 +18,26 @@ static bool has_fixed_first_key(const struct command *command)
            !(spec->flags & KEY_NOT_KEY);
 }
 
+/* The request's subcommand, when its command has such a one; else its command. */
+static const struct command *prepare_subcommand(const struct command_table *table, struct request *request)
+{
+    const struct command *container = request->command;
+    const struct command *subcommand = NULL;
+    if (container->subcommands != NULL && request->argc > 1)
+        subcommand = command_find_subnumbered(table, request->number, request->argv[1], &request->number);
+    if (subcommand == NULL)
+        return container;
+    request->container = container;
+    return request->command = subcommand;
+}
+
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
 {
     uint32_t number = 0;
     const struct command *command = command_find_numbered(&engine->commands, argv[0], &number);
     *request = (struct request){.argv = argv, .argc = argc, .command = command, .number = number};
+    if (command != NULL && command->keys == NULL)
+        command = prepare_subcommand(&engine->commands, request);
     if (command != NULL && has_fixed_first_key(command) && (size_t)command->keys->index < argc) {
         request->hash = ks_hash(&engine->keyspace, argv[command->keys->index]);
         request->has_hash = true;
@@ -117,7 +132,7 @@ static bool open_fence(struct call *call)
     return true;
 }
 
-/* Finds the subcommand, and checks that the command may be run with so many words. */
+/* Finds the subcommand where that has not been done, and checks that the command may be run with so many words. */
 static bool resolve(struct call *call)
 {
     if (unlikely(call->command == NULL)) {
@@ -130,14 +145,14 @@ static bool resolve(struct call *call)
     if (unlikely(call->command->flags & CMD_FENCES) && call->argc > 2 && !open_fence(call))
         return false;
     if (call->command->subcommands != NULL && call->argc > 1) {
-        const struct command *subcommand = command_find_subcommand(call->command, ARG(1));
+        const struct command *subcommand =
+            command_find_subnumbered(&call->engine->commands, call->number, ARG(1), &call->number);
         if (subcommand == NULL) {
             reply_unknown_subcommand(call);
             call->command = NULL;
             return false;
         }
         call->container = call->command;
-        call->number = command_subnumber(call->number, call->container, subcommand);
         call->command = subcommand;
     }
     if (unlikely(!command_arity_fits(call->command, call->argc))) {
@@ -590,7 +605,7 @@ enum run_result request_run(struct session *session, const struct request *reque
     call.session = session;
     call.executor = executor;
     call.command = request->command;
-    call.container = NULL;
+    call.container = request->container;
     call.number = request->number;
     call.argv = request->argv;
     call.argc = request->argc;

@@ -10,33 +10,38 @@ enum part { PART_END, PART_TOKEN, PART_REST, PART_OPTIONAL /* as REST */ };
 
 struct operation {
     uint16_t opcode;
-    const char *name;
+    bytes name;
     enum part parts[3];
 };
 
+#define NAME(literal)                  \
+    {                                  \
+        (literal), sizeof(literal) - 1 \
+    }
+
 static const struct operation operations[] = {
-    {1, "set", {PART_TOKEN, PART_TOKEN, PART_REST}},
-    {2, "ttl", {PART_TOKEN, PART_REST}},
-    {3, "get", {PART_TOKEN}},
-    {4, "del", {PART_TOKEN}},
-    {5, "inc", {PART_TOKEN}},
-    {6, "dec", {PART_TOKEN}},
-    {7, "lock", {PART_TOKEN, PART_REST}},
-    {8, "unlock", {PART_TOKEN}},
-    {9, "mset", {PART_TOKEN, PART_REST}},
-    {10, "mttl", {PART_TOKEN, PART_REST}},
-    {11, "mget", {PART_TOKEN, PART_OPTIONAL}},
-    {12, "mdel", {PART_TOKEN}},
-    {13, "minc", {PART_TOKEN}},
-    {14, "mdec", {PART_TOKEN}},
-    {15, "mlock", {PART_TOKEN, PART_REST}},
-    {16, "munlock", {PART_TOKEN}},
-    {17, "count", {PART_TOKEN}},
-    {18, "stats", {PART_END}},
-    {19, "ping", {PART_END}},
-    {20, "meta", {PART_TOKEN, PART_REST}},
-    {21, "keys", {PART_TOKEN}},
-    {255, "end", {PART_END}},
+    {1, NAME("set"), {PART_TOKEN, PART_TOKEN, PART_REST}},
+    {2, NAME("ttl"), {PART_TOKEN, PART_REST}},
+    {3, NAME("get"), {PART_TOKEN}},
+    {4, NAME("del"), {PART_TOKEN}},
+    {5, NAME("inc"), {PART_TOKEN}},
+    {6, NAME("dec"), {PART_TOKEN}},
+    {7, NAME("lock"), {PART_TOKEN, PART_REST}},
+    {8, NAME("unlock"), {PART_TOKEN}},
+    {9, NAME("mset"), {PART_TOKEN, PART_REST}},
+    {10, NAME("mttl"), {PART_TOKEN, PART_REST}},
+    {11, NAME("mget"), {PART_TOKEN, PART_OPTIONAL}},
+    {12, NAME("mdel"), {PART_TOKEN}},
+    {13, NAME("minc"), {PART_TOKEN}},
+    {14, NAME("mdec"), {PART_TOKEN}},
+    {15, NAME("mlock"), {PART_TOKEN, PART_REST}},
+    {16, NAME("munlock"), {PART_TOKEN}},
+    {17, NAME("count"), {PART_TOKEN}},
+    {18, NAME("stats"), {PART_END}},
+    {19, NAME("ping"), {PART_END}},
+    {20, NAME("meta"), {PART_TOKEN, PART_REST}},
+    {21, NAME("keys"), {PART_TOKEN}},
+    {255, NAME("end"), {PART_END}},
 };
 
 static const struct operation *operation_of_code(uint16_t opcode)
@@ -50,7 +55,7 @@ static const struct operation *operation_of_code(uint16_t opcode)
 static const struct operation *operation_of_name(bytes name)
 {
     for (size_t i = 0; i < COUNT_OF(operations); i++)
-        if (bytes_equal(name, bytes_of(operations[i].name)))
+        if (bytes_equal(name, operations[i].name))
             return &operations[i];
     return NULL;
 }
@@ -124,7 +129,7 @@ enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *a
     if (operation == NULL)
         return RESP_BROKEN;
     bytes payload = {opcode + GIBSON_OPCODE_BYTES, size - GIBSON_OPCODE_BYTES};
-    bool is_done = resp_args_add(args, BYTES("gibson")) && resp_args_add(args, bytes_of(operation->name)) &&
+    bool is_done = resp_args_add(args, BYTES("gibson")) && resp_args_add(args, operation->name) &&
                    add_parts(operation, payload, args, limits);
     return is_done ? RESP_REQUEST : RESP_NO_MEMORY;
 }

@@ -20,7 +20,7 @@ void resp_args_rebase(struct resp_args *args, const char *from, const char *to)
         args->items[i].at = to + (args->items[i].at - from);
 }
 
-static bool grow_args(struct resp_args *args)
+bool resp_args_grow(struct resp_args *args)
 {
     size_t capacity = args->capacity == 0 ? 16 : 2 * args->capacity;
     bytes *items = mem_realloc(args->items, capacity * sizeof(*items));
@@ -28,14 +28,6 @@ static bool grow_args(struct resp_args *args)
         return false;
     args->items = items;
     args->capacity = capacity;
-    return true;
-}
-
-bool resp_args_add(struct resp_args *args, bytes item)
-{
-    if (unlikely(args->count == args->capacity) && !grow_args(args))
-        return false;
-    args->items[args->count++] = item;
     return true;
 }
 

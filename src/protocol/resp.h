@@ -31,8 +31,16 @@ void resp_args_free(struct resp_args *args);
 void resp_args_rebase(struct resp_args *args, const char *from, const char *to);
 /* Moves the slices of `from`, beginning with number `first`, to the end of `to`; false when there is no memory. */
 MUST_USE bool resp_args_move(struct resp_args *to, struct resp_args *from, size_t first);
+/* Makes room for one more; false when there is no memory. */
+MUST_USE bool resp_args_grow(struct resp_args *args);
 /* Appends one slice; false when there is no memory. */
-MUST_USE bool resp_args_add(struct resp_args *args, bytes item);
+MUST_USE static inline bool resp_args_add(struct resp_args *args, bytes item)
+{
+    if (unlikely(args->count == args->capacity) && !resp_args_grow(args))
+        return false;
+    args->items[args->count++] = item;
+    return true;
+}
 
 /* How far the present request has been parsed. Zeroed memory: nothing of it yet. */
 struct resp_state {

@@ -41,10 +41,36 @@ static void commands_and_subcommands_are_found_with_their_numbers(void **state)
         if (row->container != NULL) {
             const struct command *found = command_find_subcommand(first, bytes_of(row->command->name));
             assert_ptr_equal(found, row->command);
+            uint32_t of_container = number;
             number = command_subnumber(number, first, found);
+            uint32_t same = UINT32_MAX;
+            assert_ptr_equal(command_find_subnumbered(table, of_container, bytes_of(found->name), &same), found);
+            assert_int_equal(same, number);
         }
         assert_int_equal(number, i);
     }
+}
+
+static void only_a_subcommands_own_name_in_any_case_finds_it(void **state)
+{
+    const struct command_table *table = *state;
+    uint32_t gibson;
+    uint32_t client;
+    uint32_t get = 0;
+    uint32_t number = 12345;
+    assert_non_null(command_find_numbered(table, BYTES("gibson"), &gibson));
+    assert_non_null(command_find_numbered(table, BYTES("client"), &client));
+    const struct command *command = command_find_subnumbered(table, gibson, BYTES("gEt"), &get);
+    assert_string_equal(command->name, "get");
+    assert_ptr_equal(table->rows[get].command, command);
+    assert_string_equal(command_find_subnumbered(table, client, BYTES("NO-evict"), &get)->name, "no-evict");
+    static const char *const others[] = {"", "g", "gett", "ge", "g\x05t", "noevict", "no\revict", "no-evict ", "list"};
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_null(command_find_subnumbered(table, gibson, bytes_of(others[i]), &number));
+    assert_null(command_find_subnumbered(table, client, BYTES("no\revict"), &number));
+    assert_null(command_find_subnumbered(table, client, BYTES("get"), &number)); /* another container's */
+    assert_null(command_find_subnumbered(table, get, BYTES("get"), &number));    /* a subcommand has none */
+    assert_int_equal(number, 12345);
 }
 
 static void a_command_that_does_not_exist_has_no_number(void **state)
@@ -74,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_row_has_a_number_of_its_own, open_table, close_table),
         cmocka_unit_test_setup_teardown(commands_and_subcommands_are_found_with_their_numbers, open_table, close_table),
+        cmocka_unit_test_setup_teardown(only_a_subcommands_own_name_in_any_case_finds_it, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_command_that_does_not_exist_has_no_number, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_renamed_command_keeps_its_number, open_table, close_table),
     };
