@@ -183,7 +183,10 @@ static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_s)
 {
     struct item item = ks_item(key, call->now_ms);
     int64_t deadline_ms = entry_deadline_ms(key->entry);
-    if (deadline_ms != NO_DEADLINE && !replied(call, ks_set_deadline(key, deadline_ms + (call->now_ms - item.time_ms))))
+    bool is_moved = deadline_ms != NO_DEADLINE &&
+                    !__builtin_add_overflow(deadline_ms, call->now_ms - item.time_ms, &deadline_ms) &&
+                    deadline_ms < NO_DEADLINE;
+    if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms)))
         return false;
     item.time_ms = call->now_ms;
     item.lock_s = lock_s;

@@ -146,6 +146,13 @@ def test_times_to_live_are_the_same_for_both(both):
     assert r.ttl("a") == -1
 
 
+def test_a_lock_leaves_a_time_to_live_that_can_not_be_later(both):
+    gibson, r = both
+    r.execute_command("SET", "a", "1", "PXAT", 2**63 - 2)
+    assert gibson.ask(LOCK, b"a 1") == gibson.ask(UNLOCK, b"a") == gibson.ask(LOCK, b"a 1") == OK
+    assert r.pexpiretime("a") <= 2**63 - 2
+
+
 def test_operators_are_commands_too(both):
     _, r = both
     assert r.execute_command("GIBSON", "SET", 0, "a", "5") == b"5"
