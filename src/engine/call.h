@@ -48,8 +48,8 @@ struct request {
     bool has_hash;
 };
 
-/* Looks the command, or subcommand, up and hashes its first key. An unknown subcommand is left to request_run. The
- * arguments stay valid until the request has run. */
+/* Looks the command up, or the subcommand, and hashes its first key; an unknown subcommand is left to request_run. The
+   arguments stay valid until the request has run. */
 void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request);
 
 enum run_result {

@@ -14,34 +14,29 @@ struct operation {
     enum part parts[3];
 };
 
-#define NAME(literal)                  \
-    {                                  \
-        (literal), sizeof(literal) - 1 \
-    }
-
 static const struct operation operations[] = {
-    {1, NAME("set"), {PART_TOKEN, PART_TOKEN, PART_REST}},
-    {2, NAME("ttl"), {PART_TOKEN, PART_REST}},
-    {3, NAME("get"), {PART_TOKEN}},
-    {4, NAME("del"), {PART_TOKEN}},
-    {5, NAME("inc"), {PART_TOKEN}},
-    {6, NAME("dec"), {PART_TOKEN}},
-    {7, NAME("lock"), {PART_TOKEN, PART_REST}},
-    {8, NAME("unlock"), {PART_TOKEN}},
-    {9, NAME("mset"), {PART_TOKEN, PART_REST}},
-    {10, NAME("mttl"), {PART_TOKEN, PART_REST}},
-    {11, NAME("mget"), {PART_TOKEN, PART_OPTIONAL}},
-    {12, NAME("mdel"), {PART_TOKEN}},
-    {13, NAME("minc"), {PART_TOKEN}},
-    {14, NAME("mdec"), {PART_TOKEN}},
-    {15, NAME("mlock"), {PART_TOKEN, PART_REST}},
-    {16, NAME("munlock"), {PART_TOKEN}},
-    {17, NAME("count"), {PART_TOKEN}},
-    {18, NAME("stats"), {PART_END}},
-    {19, NAME("ping"), {PART_END}},
-    {20, NAME("meta"), {PART_TOKEN, PART_REST}},
-    {21, NAME("keys"), {PART_TOKEN}},
-    {255, NAME("end"), {PART_END}},
+    {1, BYTES("set"), {PART_TOKEN, PART_TOKEN, PART_REST}},
+    {2, BYTES("ttl"), {PART_TOKEN, PART_REST}},
+    {3, BYTES("get"), {PART_TOKEN}},
+    {4, BYTES("del"), {PART_TOKEN}},
+    {5, BYTES("inc"), {PART_TOKEN}},
+    {6, BYTES("dec"), {PART_TOKEN}},
+    {7, BYTES("lock"), {PART_TOKEN, PART_REST}},
+    {8, BYTES("unlock"), {PART_TOKEN}},
+    {9, BYTES("mset"), {PART_TOKEN, PART_REST}},
+    {10, BYTES("mttl"), {PART_TOKEN, PART_REST}},
+    {11, BYTES("mget"), {PART_TOKEN, PART_OPTIONAL}},
+    {12, BYTES("mdel"), {PART_TOKEN}},
+    {13, BYTES("minc"), {PART_TOKEN}},
+    {14, BYTES("mdec"), {PART_TOKEN}},
+    {15, BYTES("mlock"), {PART_TOKEN, PART_REST}},
+    {16, BYTES("munlock"), {PART_TOKEN}},
+    {17, BYTES("count"), {PART_TOKEN}},
+    {18, BYTES("stats"), {PART_END}},
+    {19, BYTES("ping"), {PART_END}},
+    {20, BYTES("meta"), {PART_TOKEN, PART_REST}},
+    {21, BYTES("keys"), {PART_TOKEN}},
+    {255, BYTES("end"), {PART_END}},
 };
 
 static const struct operation *operation_of_code(uint16_t opcode)

@@ -68,9 +68,25 @@ static void only_a_subcommands_own_name_in_any_case_finds_it(void **state)
     for (size_t i = 0; i < COUNT_OF(others); i++)
         assert_null(command_find_subnumbered(table, gibson, bytes_of(others[i]), &number));
     assert_null(command_find_subnumbered(table, client, BYTES("no\revict"), &number));
+    assert_null(command_find_subnumbered(table, client, BYTES("killkill"), &number)); /* letters alone are not enough */
+    assert_null(command_find_subnumbered(table, client, BYTES("tracXking"), &number));
     assert_null(command_find_subnumbered(table, client, BYTES("get"), &number)); /* another container's */
     assert_null(command_find_subnumbered(table, get, BYTES("get"), &number));    /* a subcommand has none */
     assert_int_equal(number, 12345);
+}
+
+static void a_container_has_its_own_subcommands_and_no_others(void **state)
+{
+    const struct command_table *table = *state;
+    for (uint32_t container = 0; container < table->row_count; container++) {
+        for (uint32_t i = 0; i < table->row_count; i++) {
+            bytes name = bytes_of(table->rows[i].command->name);
+            uint32_t number = UINT32_MAX;
+            const struct command *found = command_find_subnumbered(table, container, name, &number);
+            assert_ptr_equal(found, command_find_subcommand(table->rows[container].command, name));
+            assert_true(found == NULL ? number == UINT32_MAX : table->rows[number].command == found);
+        }
+    }
 }
 
 static void a_command_that_does_not_exist_has_no_number(void **state)
@@ -101,6 +117,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_row_has_a_number_of_its_own, open_table, close_table),
         cmocka_unit_test_setup_teardown(commands_and_subcommands_are_found_with_their_numbers, open_table, close_table),
         cmocka_unit_test_setup_teardown(only_a_subcommands_own_name_in_any_case_finds_it, open_table, close_table),
+        cmocka_unit_test_setup_teardown(a_container_has_its_own_subcommands_and_no_others, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_command_that_does_not_exist_has_no_number, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_renamed_command_keeps_its_number, open_table, close_table),
     };
