@@ -534,12 +534,8 @@ size_t ks_resize_growth(const struct ks_key *key, size_t len)
     const struct entry *old = key->entry;
     if (old == NULL)
         return len;
-    size_t have = entry_bytes(old);
-    if (!(old->flags & ENTRY_IS_BOXED))
-        return len > entry_string_len(old) ? with_headroom(len) : 0;
-    if (fits_in_blob(old, len))
-        return 0;
-    return with_headroom(len) > have ? with_headroom(len) - have : 0;
+    bool fits = old->flags & ENTRY_IS_BOXED ? fits_in_blob(old, len) : len <= entry_string_len(old);
+    return fits ? 0 : with_headroom(len); /* the present one is garbage for a while before it is gone */
 }
 
 /* Stores under `to` an entry with the type, encoding, value and item of `source`, compressed if that is, and these
