@@ -75,8 +75,8 @@ static size_t write_head(const struct call *call, char head[HEAD_SIZE])
     return len < HEAD_SIZE ? (size_t)len : HEAD_SIZE - 1;
 }
 
-/* The line for all versions of the protocol; without text when there is no memory for it, or no monitor could be sent so
-   much. */
+/* The line for all versions of the protocol; without text when there is no memory for it, or no monitor could be sent
+   so much. */
 static struct frame make_line(const struct call *call, frame_encoders encoders)
 {
     char head[HEAD_SIZE];

@@ -17,8 +17,8 @@ struct session;
 struct monitors {
     struct lock lock;     /* taken after shards' locks, and held while lines are delivered */
     struct list sessions; /* lock */
-    /* In which their lines are written: monitors speak one protocol, in its versions, whatever others speak. NULL before
-       the first came. */
+    /* In which their lines are written: monitors speak one protocol, in its versions, whatever others speak. NULL
+       before the first came. */
     _Atomic(frame_encoders) encoders;
 };
 
