@@ -166,6 +166,8 @@ class ScriptedServer:
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
         self.port = self.listener.getsockname()[1]
+        self.connected = None  # whom it serves now
+        self.lock = threading.Lock()  # of connected
         self.is_over = threading.Event()
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -174,7 +176,11 @@ class ScriptedServer:
         self.is_over.set()
         self.listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self.listener.close()
-        self.thread.join()
+        with self.lock:
+            if self.connected is not None:  # a client that nobody closed, which PyPy would only do some time later
+                self.connected.shutdown(socket.SHUT_RDWR)
+        self.thread.join(START_S)
+        assert not self.thread.is_alive(), "the scripted server does not end"
 
     def _serve(self):
         while not self.is_over.is_set():
@@ -183,11 +189,19 @@ class ScriptedServer:
             except OSError:
                 return
             self.accepted += 1
+            self._keep(connected)
             with connected, connected.makefile("rb") as stream:
                 try:
                     self._converse(connected, stream)
                 except OSError:
                     pass
+                self._keep(None)
+
+    def _keep(self, connected):
+        with self.lock:
+            self.connected = connected
+            if connected is not None and self.is_over.is_set():
+                connected.shutdown(socket.SHUT_RDWR)
 
     def _converse(self, connected, stream):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

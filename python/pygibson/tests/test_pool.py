@@ -26,6 +26,10 @@ class PoolTest(GibsonTest):
         with self.gibson.client() as client:
             return client.stats()["total_clients"] - 1
 
+    def await_connections(self, count):
+        """A server of several threads learns of them one after the other."""
+        wait_for(lambda: self.connections() == count, f"{count} connections")
+
     def test_a_pool_has_the_operators_of_a_client(self):
         pool = self.pool()
         self.assertIsNone(pool.set("foo", "1", ttl=100))
@@ -41,7 +45,7 @@ class PoolTest(GibsonTest):
         pool = self.pool()
         for _ in range(100):
             pool.ping()
-        self.assertEqual(self.connections(), 1)
+        self.await_connections(1)
 
     def test_threads_share_a_bounded_number_of_connections(self):
         pool, threads, rounds = self.pool(size=3), 12, 50
@@ -77,7 +81,7 @@ class PoolTest(GibsonTest):
             client.ping()
         waiting.join()
         self.assertEqual(pool.get("foo"), b"bar")
-        self.assertEqual(self.connections(), 1)
+        self.await_connections(1)
 
     def test_a_server_that_was_started_anew_is_not_noticed(self):
         pool = self.pool()
@@ -115,12 +119,12 @@ class PoolTest(GibsonTest):
             clock.monotonic.return_value = 0
             with pool.connection(), pool.connection(), pool.connection():
                 pass
-            self.assertEqual(self.connections(), 3)
+            self.await_connections(3)
             clock.monotonic.return_value = 5
             pool.ping()
             clock.monotonic.return_value = 11
             pool.ping()
-            wait_for(lambda: self.connections() == 1, "the two others to be closed")
+            self.await_connections(1)
 
     def test_closing_closes_idle_connections_now_and_others_when_they_come_back(self):
         pool = self.pool()
@@ -128,7 +132,7 @@ class PoolTest(GibsonTest):
             pool.ping()
             pool.close()
             self.assertIsNone(client.ping())
-        self.assertEqual(self.connections(), 0)
+        self.await_connections(0)
         with self.assertRaises(PyGibsonError):
             pool.ping()
 

@@ -273,8 +273,8 @@ class FailingServerTest(ScriptedTest):
     def test_an_operator_on_a_prefix_that_one_server_fails_is_carried_out_on_the_others_and_raises(self):
         self.make([number(3), number(3)], [CLOSE, CLOSE])
         for names in ([self.good_name, self.bad_name], [self.bad_name, self.good_name]):
-            with self.assertRaises(UnavailableError):
-                Servers(names).mdl("key")
+            with Servers(names) as servers, self.assertRaises(UnavailableError):
+                servers.mdl("key")
         self.assertEqual(len(self.good.requests), 2)
 
     def test_a_server_that_answers_is_taken_back_in(self):
