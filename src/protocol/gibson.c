@@ -111,7 +111,7 @@ enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *a
                               size_t *frame_len)
 {
     *frame_len = 0;
-    if (len <= GIBSON_SIZE_BYTES) /* also Gibson looks at a size when something follows it */
+    if (len <= GIBSON_SIZE_BYTES)
         return RESP_MORE;
     uint32_t size = read_u32(input);
     if (size < GIBSON_OPCODE_BYTES || size > limits->max_request)
@@ -131,7 +131,8 @@ enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *a
 
 size_t gibson_needed(const char *input, size_t len)
 {
-    return len < GIBSON_SIZE_BYTES ? GIBSON_SIZE_BYTES + 1 : GIBSON_SIZE_BYTES + (size_t)read_u32(input);
+    size_t size = len < GIBSON_SIZE_BYTES ? 0 : (size_t)read_u32(input);
+    return GIBSON_SIZE_BYTES + (size > 0 ? size : 1); /* a size is looked at when something follows it */
 }
 
 size_t gibson_frame(const bytes *argv, size_t argc, char *to)
