@@ -181,26 +181,17 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
 /* Locks an item that is not locked; its time to live begins anew. */
 static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_s)
 {
-    struct item item = ks_item(key, call->now_ms);
+    uint64_t token;
+    int64_t age_ms = call->now_ms - ks_item(key, call->now_ms).time_ms;
     int64_t deadline_ms = entry_deadline_ms(key->entry);
-    bool is_moved = deadline_ms != NO_DEADLINE &&
-                    !__builtin_add_overflow(deadline_ms, call->now_ms - item.time_ms, &deadline_ms) &&
+    bool is_moved = deadline_ms != NO_DEADLINE && !__builtin_add_overflow(deadline_ms, age_ms, &deadline_ms) &&
                     deadline_ms < NO_DEADLINE;
     if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms)))
         return false;
-    item.time_ms = call->now_ms;
-    item.lock_s = lock_s;
-    item.token = ks_next_token(key->ks);
-    if (!replied(call, ks_set_item(key, item)))
+    if (!replied(call, ks_lock_item(key, lock_s, call->now_ms, &token)))
         return false;
     stat_add(&call->executor->stats.changes, 1);
     return true;
-}
-
-static bool is_number(const struct entry *entry)
-{
-    const struct item *item = entry_item(entry);
-    return item != NULL && item->is_number;
 }
 
 /* ---- Operators on one key ---- */
@@ -240,7 +231,7 @@ void cmd_gibson_ttl(struct call *call)
 static void reply_item(struct call *call, const struct entry *entry)
 {
     int64_t number;
-    if (is_number(entry) && num_parse_int64(entry_stored(entry), &number))
+    if (entry_is_number(entry) && num_parse_int64(entry_stored(entry), &number))
         reply_integer(call, number);
     else
         reply_string(call, entry);
@@ -347,14 +338,14 @@ static int64_t seconds_of(int64_t ms)
 static int64_t meta_size(struct call *call, const struct ks_key *key)
 {
     (void)call;
-    return is_number(key->entry) ? (int64_t)sizeof(int64_t) : (int64_t)entry_stored(key->entry).len;
+    return entry_is_number(key->entry) ? (int64_t)sizeof(int64_t) : (int64_t)entry_stored(key->entry).len;
 }
 
 static int64_t meta_encoding(struct call *call, const struct ks_key *key)
 {
     enum { plain = 0, compressed = 1, number = 2 };
     (void)call;
-    return is_number(key->entry) ? number : entry_is_compressed(key->entry) ? compressed : plain;
+    return entry_is_number(key->entry) ? number : entry_is_compressed(key->entry) ? compressed : plain;
 }
 
 static int64_t meta_access(struct call *call, const struct ks_key *key)

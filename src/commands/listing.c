@@ -50,7 +50,7 @@ static bool add(struct listing_run *run, const struct entry *entry, enum listing
         .key_len = (uint32_t)key.len,
         .value_len = is_shared ? 0 : (uint32_t)value.len,
         .size = kind == LISTING_SIZES ? ks_entry_memory(entry) : 0,
-        .is_number = entry_item(entry) != NULL && entry_item(entry)->is_number,
+        .is_number = entry_is_number(entry),
         .is_compressed = entry_is_compressed(entry),
     };
     if (!reserve(run, sizeof(record) + record.key_len + record.value_len))

@@ -114,6 +114,13 @@ static inline struct item *entry_item(const struct entry *entry)
     return (struct item *)(uintptr_t)(entry->data + entry_nodes_size(entry->flags) - sizeof(struct item));
 }
 
+/* Has it Gibson's encoding NUMBER? */
+static inline bool entry_is_number(const struct entry *entry)
+{
+    const struct item *item = entry_item(entry);
+    return item != NULL && item->is_number;
+}
+
 /* The box's content: a blob for strings. */
 static inline void **entry_box(const struct entry *entry)
 {

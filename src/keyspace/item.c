@@ -4,21 +4,6 @@
 
 #include "keyspace/internal.h"
 
-enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token)
-{
-    assert(ks_is_locked(key->shard) && lock_s != 0);
-    if (ks_give_item(key) != KS_OK)
-        return KS_NO_MEMORY;
-    ks_unlock_item(key);
-    count_locked(key, 1);
-    *token = ks_next_token(key->ks);
-    struct item *item = entry_item(key->entry);
-    item->time_ms = now_ms;
-    item->lock_s = lock_s;
-    item->token = *token & ITEM_TOKEN_MASK;
-    return KS_OK;
-}
-
 bool ks_unlock_item(struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
@@ -46,6 +31,16 @@ enum ks_status ks_set_item(struct ks_key *key, struct item item)
         count_locked(key, item.lock_s != 0 ? 1 : (size_t)-1);
     *present = item;
     return KS_OK;
+}
+
+enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token)
+{
+    struct item item = ks_item(key, now_ms);
+    *token = atomic_fetch_add_explicit(&key->ks->last_token, 1, memory_order_relaxed) + 1;
+    item.time_ms = now_ms;
+    item.lock_s = lock_s;
+    item.token = *token & ITEM_TOKEN_MASK;
+    return ks_set_item(key, item);
 }
 
 enum ks_status ks_put_item(struct ks_key *key, bytes stored, bool is_compressed, enum string_encoding encoding,

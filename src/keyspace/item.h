@@ -20,14 +20,9 @@ static inline bool ks_has_locks(const struct keyspace *ks)
     return atomic_load_explicit(&ks->locked_items, memory_order_relaxed) != 0;
 }
 
-/* Locked. Locks an existing key for so long from now on (at least a second; ITEM_LOCKED_FOREVER), whatever its lock
+/* Locked. Locks an existing key for so long from now on (as in struct item), whatever its lock
    was, under a token that is greater than all before it, of all keys. */
 MUST_USE enum ks_status ks_lock_item(struct ks_key *key, int64_t lock_s, int64_t now_ms, uint64_t *token);
-/* A token that is greater than all before it. */
-static inline uint64_t ks_next_token(struct keyspace *ks)
-{
-    return atomic_fetch_add_explicit(&ks->last_token, 1, memory_order_relaxed) + 1;
-}
 /* Locked. Takes an existing key's lock away; false when it has none. */
 bool ks_unlock_item(struct ks_key *key);
 
