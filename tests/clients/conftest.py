@@ -3,6 +3,7 @@
 import pytest
 
 from support.certificates import has_tls, need_tls
+from support.fresh import make_fresh
 from support.server import Server
 
 
@@ -17,8 +18,7 @@ def client_server(binary):
 def server(request, client_server):
     """The server, emptied."""
     request.node.servers_to_show = [client_server]
-    with client_server.raw() as connection:
-        connection.command("FLUSHALL")
+    make_fresh(client_server)
     yield client_server
     client_server.close_connections()
 

@@ -4,6 +4,7 @@ Replies must be equal byte for byte. Where Redis itself promises no particular b
 shrinks while the request travels), a named rule from rules.py says what is compared instead.
 """
 
+from support.fresh import make_fresh
 from support.resp import Closed, as_bytes, decode, encode
 from support.server import Server
 
@@ -60,9 +61,9 @@ class Pair:
 
     def reset(self):
         """Empty servers and new connections."""
+        for server in (self.larder, self.reference):
+            make_fresh(server)
         self.open()
-        for connection in self.connections:
-            assert connection.command("FLUSHALL") == b"+OK\r\n"
 
     def exchange(self, commands):
         """Sends all commands in one pipeline to both; yields (command, reply under test, reference reply)."""

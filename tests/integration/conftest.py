@@ -6,6 +6,7 @@ import pytest
 
 from support.certificates import has_tls, need_tls
 from support.embedded import EmbeddedServer
+from support.fresh import make_fresh
 from support.server import Server
 
 EMBEDDED = "embedded"
@@ -77,8 +78,7 @@ def server(request):
     else:
         shared = request.getfixturevalue(f"server_on_{request.param}")
         request.node.servers_to_show = [shared]
-    with shared.raw() as connection:
-        assert connection.command("FLUSHALL") == b"+OK\r\n"
+    make_fresh(shared)
     yield shared
     shared.close_connections()
 
