@@ -72,7 +72,7 @@ static bool run_parsed(larder_connection *self)
 {
     struct session *session = &self->session;
     struct request request;
-    request_prepare(session->engine, self->input->args.items, self->input->args.count, &request);
+    request_prepare(session->engine, self->input->args.items, self->input->args.count, 0, &request);
     self->is_held = request_run(session, &request) == RUN_POSTPONED;
     self->is_closed |= session->close_after_reply || session->out.failed ||
                        atomic_load_explicit(&session->must_close, memory_order_relaxed);

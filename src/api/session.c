@@ -67,7 +67,7 @@ static bool run(larder_session *self, const bytes *argv, size_t argc)
     struct session *session = &self->session;
     struct instance *instance = instance_of(session->engine);
     struct request request;
-    request_prepare(session->engine, argv, argc, &request);
+    request_prepare(session->engine, argv, argc, 0, &request);
     if (request.has_hash) /* the bucket comes while the rest is looked after */
         ks_prefetch(&session->engine->keyspace, atomic_load_explicit(&session->db, memory_order_relaxed), request.hash);
     out_rewind(&session->out);

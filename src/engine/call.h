@@ -48,9 +48,9 @@ struct request {
     bool has_hash;
 };
 
-/* Looks the command up, or the subcommand, and hashes its first key; an unknown subcommand is left to request_run. The
-   arguments stay valid until the request has run. */
-void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request);
+/* Looks the command up, or the subcommand, unless its number is `known` (not 0), and hashes its first key; an unknown
+   subcommand is left to request_run. The arguments stay valid until the request has run. */
+void request_prepare(struct larder *engine, const bytes *argv, size_t argc, uint32_t known, struct request *request);
 
 enum run_result {
     RUN_DONE,      /* the reply, if there is one, is in session->out */

@@ -18,9 +18,12 @@ static bool has_fixed_first_key(const struct command *command)
            !(spec->flags & KEY_NOT_KEY);
 }
 
-/* The request's subcommand, when its command has such a one; else its command. */
-static const struct command *prepare_subcommand(const struct command_table *table, struct request *request)
+/* Finds the request's command by its first words: the subcommand, when the command has such a one. */
+static const struct command *find_command(const struct command_table *table, struct request *request)
 {
+    request->command = command_find_numbered(table, request->argv[0], &request->number);
+    if (request->command == NULL || likely(request->command->keys != NULL))
+        return request->command;
     const struct command *container = request->command;
     const struct command *subcommand = NULL;
     if (container->subcommands != NULL && request->argc > 1)
@@ -31,13 +34,18 @@ static const struct command *prepare_subcommand(const struct command_table *tabl
     return request->command = subcommand;
 }
 
-void request_prepare(struct larder *engine, const bytes *argv, size_t argc, struct request *request)
+static const struct command *take_command(const struct command_table *table, struct request *request, uint32_t known)
 {
-    uint32_t number = 0;
-    const struct command *command = command_find_numbered(&engine->commands, argv[0], &number);
-    *request = (struct request){.argv = argv, .argc = argc, .command = command, .number = number};
-    if (command != NULL && command->keys == NULL)
-        command = prepare_subcommand(&engine->commands, request);
+    request->container = table->rows[known].container;
+    request->number = known;
+    return request->command = table->rows[known].command;
+}
+
+void request_prepare(struct larder *engine, const bytes *argv, size_t argc, uint32_t known, struct request *request)
+{
+    *request = (struct request){.argv = argv, .argc = argc};
+    const struct command *command =
+        likely(known == 0) ? find_command(&engine->commands, request) : take_command(&engine->commands, request, known);
     if (command != NULL && has_fixed_first_key(command) && (size_t)command->keys->index < argc) {
         request->hash = ks_hash(&engine->keyspace, argv[command->keys->index]);
         request->has_hash = true;

@@ -117,6 +117,8 @@ struct gibson_figures {
     _Atomic int64_t last_item_s;
 };
 
+enum { GIBSON_OPERATORS = 22 };
+
 struct larder {
     struct config *config; /* has its own lock; the caller's, outlives the engine */
     struct clock clock;
@@ -139,6 +141,7 @@ struct larder {
 
     struct sampler sampler; /* has its own lock */
     struct gibson_figures gibson;
+    uint16_t gibson_commands[GIBSON_OPERATORS]; /* numbers of what Gibson's operators run, see gibson_open */
 
     struct room room;                 /* maxmemory, maxkeys */
     struct client_limit client_limit; /* maxmemory-clients */

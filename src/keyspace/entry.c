@@ -15,16 +15,26 @@ const char *entry_encoding_name(const struct entry *entry)
     return names[entry->encoding];
 }
 
-bytes entry_key_behind(const struct entry *entry)
+#define PREFIX_SIZE(flags) \
+    (ENTRY_NODES_SIZE(flags) + ((flags)&ENTRY_IS_BOXED ? 8 : 0) + ((flags)&ENTRY_HAS_LONG_KEY ? 8 : 0))
+#define PREFIX_SIZES_4(flags) \
+    PREFIX_SIZE(flags), PREFIX_SIZE((flags) + 1), PREFIX_SIZE((flags) + 2), PREFIX_SIZE((flags) + 3)
+#define PREFIX_SIZES_16(flags) \
+    PREFIX_SIZES_4(flags), PREFIX_SIZES_4((flags) + 4), PREFIX_SIZES_4((flags) + 8), PREFIX_SIZES_4((flags) + 12)
+
+const uint8_t entry_prefix_sizes[ENTRY_PREFIXES] = {PREFIX_SIZES_16(0), PREFIX_SIZES_16(16), PREFIX_SIZES_16(32),
+                                                    PREFIX_SIZES_16(48)};
+_Static_assert((int)ENTRY_PREFIX_FLAGS < (int)ENTRY_PREFIXES, "every flag of the prefix counts");
+
+bytes entry_long_key(const struct entry *entry)
 {
     size_t prefix = entry_prefix_size(entry->flags);
-    uint64_t len = entry->key_len;
-    if (entry->flags & ENTRY_HAS_LONG_KEY)
-        memcpy(&len, entry->data + prefix - 8, sizeof(len));
+    uint64_t len;
+    memcpy(&len, entry->data + prefix - 8, sizeof(len));
     return (bytes){entry->data + prefix, (size_t)len};
 }
 
-bytes entry_stored_behind(const struct entry *entry)
+bytes entry_stored_apart(const struct entry *entry)
 {
     if (entry->flags & ENTRY_IS_BOXED)
         return blob_bytes(entry_stored_blob(entry));
@@ -32,7 +42,7 @@ bytes entry_stored_behind(const struct entry *entry)
     return (bytes){key.at + key.len, entry->inline_len};
 }
 
-size_t entry_string_len_behind(const struct entry *entry)
+size_t entry_string_len_apart(const struct entry *entry)
 {
     bytes stored = entry_stored(entry);
     return entry_is_compressed(entry) ? compressed_value_len(stored) : stored.len;

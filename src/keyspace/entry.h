@@ -34,9 +34,8 @@ enum entry_flag {
     /* what is stored is the string's compressed form, which never changes */
     ENTRY_IS_COMPRESSED = 1 << 6,
 
-    /* with none of these, key and string lie where an entry's data begins */
-    ENTRY_LAYOUT = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM |
-                   ENTRY_IS_COMPRESSED,
+    /* of these depends what stands in front of the key */
+    ENTRY_PREFIX_FLAGS = ENTRY_HAS_DEADLINE | ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY | ENTRY_HAS_RANK | ENTRY_HAS_ITEM,
 };
 
 enum {
@@ -73,16 +72,17 @@ enum { ITEM_LOCKED_FOREVER = -1 };
 #define ITEM_TOKEN_MASK ((UINT64_C(1) << 62) - 1)
 
 /* Size of the deadline node, the rank and the item, by flags. */
-static inline size_t entry_nodes_size(unsigned flags)
-{
-    return (flags & ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) +
-           (flags & ENTRY_HAS_RANK ? sizeof(struct rank) : 0) + (flags & ENTRY_HAS_ITEM ? sizeof(struct item) : 0);
-}
+#define ENTRY_NODES_SIZE(flags)                                     \
+    (((flags)&ENTRY_HAS_DEADLINE ? sizeof(struct wheel_node) : 0) + \
+     ((flags)&ENTRY_HAS_RANK ? sizeof(struct rank) : 0) + ((flags)&ENTRY_HAS_ITEM ? sizeof(struct item) : 0))
 
-/* Size of the optional parts in front of the key, by flags. */
+/* Size of the optional parts in front of the key, by flags: looked up, as every access to a key or a value needs it and
+   branches would be guessed wrong where keys with and without a deadline lie side by side. */
+enum { ENTRY_PREFIXES = 64 };
+extern const uint8_t entry_prefix_sizes[ENTRY_PREFIXES];
 static inline size_t entry_prefix_size(unsigned flags)
 {
-    return entry_nodes_size(flags) + (flags & ENTRY_IS_BOXED ? 8 : 0) + (flags & ENTRY_HAS_LONG_KEY ? 8 : 0);
+    return entry_prefix_sizes[flags % ENTRY_PREFIXES];
 }
 
 static inline struct wheel_node *entry_deadline_node(struct entry *entry)
@@ -111,7 +111,7 @@ static inline struct item *entry_item(const struct entry *entry)
 {
     if (likely(!(entry->flags & ENTRY_HAS_ITEM)))
         return NULL;
-    return (struct item *)(uintptr_t)(entry->data + entry_nodes_size(entry->flags) - sizeof(struct item));
+    return (struct item *)(uintptr_t)(entry->data + ENTRY_NODES_SIZE(entry->flags) - sizeof(struct item));
 }
 
 /* Has it Gibson's encoding NUMBER? */
@@ -124,19 +124,19 @@ static inline bool entry_is_number(const struct entry *entry)
 /* The box's content: a blob for strings. */
 static inline void **entry_box(const struct entry *entry)
 {
-    return (void **)(uintptr_t)(entry->data + entry_nodes_size(entry->flags));
+    return (void **)(uintptr_t)(entry->data + ENTRY_NODES_SIZE(entry->flags));
 }
 
-/* The same as functions below, for entries with optional parts. */
-bytes entry_key_behind(const struct entry *entry);
-bytes entry_stored_behind(const struct entry *entry);
-size_t entry_string_len_behind(const struct entry *entry);
+/* The same as the functions below, for entries whose header does not tell the length. */
+bytes entry_long_key(const struct entry *entry);
+bytes entry_stored_apart(const struct entry *entry);
+size_t entry_string_len_apart(const struct entry *entry);
 
 static inline bytes entry_key(const struct entry *entry)
 {
-    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
-        return (bytes){entry->data, entry->key_len};
-    return entry_key_behind(entry);
+    if (unlikely(entry->flags & ENTRY_HAS_LONG_KEY))
+        return entry_long_key(entry);
+    return (bytes){entry->data + entry_prefix_size(entry->flags), entry->key_len};
 }
 
 static inline bool entry_is_compressed(const struct entry *entry)
@@ -147,9 +147,9 @@ static inline bool entry_is_compressed(const struct entry *entry)
 /* What is stored of a string: itself, or its compressed form. Valid while the lock is held and the entry unchanged. */
 static inline bytes entry_stored(const struct entry *entry)
 {
-    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
-        return (bytes){entry->data + entry->key_len, entry->inline_len};
-    return entry_stored_behind(entry);
+    if (unlikely(entry->flags & (ENTRY_IS_BOXED | ENTRY_HAS_LONG_KEY)))
+        return entry_stored_apart(entry);
+    return (bytes){entry->data + entry_prefix_size(entry->flags) + entry->key_len, entry->inline_len};
 }
 
 /* The blob that holds what is stored, of a boxed string. */
@@ -161,9 +161,9 @@ static inline struct blob *entry_stored_blob(const struct entry *entry)
 /* Bytes of a string. */
 static inline size_t entry_string_len(const struct entry *entry)
 {
-    if (likely((entry->flags & ENTRY_LAYOUT) == 0))
-        return entry->inline_len;
-    return entry_string_len_behind(entry);
+    if (unlikely(entry->flags & (ENTRY_IS_BOXED | ENTRY_IS_COMPRESSED)))
+        return entry_string_len_apart(entry);
+    return entry->inline_len;
 }
 
 /* A string to be read. Its bytes lie in the entry, and are valid as long as what is stored, or were expanded into

@@ -526,6 +526,7 @@ struct net *net_start(struct larder *engine, const struct net_options *options, 
     }
     net->engine = engine;
     lock_init(&net->listeners_lock);
+    gibson_open(engine);
     if (start(net, options, failure))
         return net;
     free_net(net);

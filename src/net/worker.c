@@ -88,7 +88,8 @@ static bool grow(void **items, size_t *capacity, size_t item_size)
     return true;
 }
 
-static bool enqueue(struct worker *worker, struct connection *connection, size_t first_arg)
+/* `known` as request_prepare takes it. */
+static bool enqueue(struct worker *worker, struct connection *connection, size_t first_arg, uint32_t known)
 {
     if (worker->queue_count == worker->queue_capacity &&
         !grow((void **)&worker->queue, &worker->queue_capacity, sizeof(*worker->queue)))
@@ -96,7 +97,8 @@ static bool enqueue(struct worker *worker, struct connection *connection, size_t
     struct queued_request *queued = &worker->queue[worker->queue_count++];
     queued->connection = connection;
     queued->first_arg = first_arg;
-    request_prepare(worker->engine, worker->args.items + first_arg, worker->args.count - first_arg, &queued->request);
+    request_prepare(worker->engine, worker->args.items + first_arg, worker->args.count - first_arg, known,
+                    &queued->request);
     if (queued->request.has_hash)
         ks_prefetch(&worker->engine->keyspace, atomic_load_explicit(&connection->session.db, memory_order_relaxed),
                     queued->request.hash);
@@ -146,7 +148,7 @@ static void parse(struct worker *worker, struct connection *connection, struct p
             resp_args_free(parsing->args);
         }
         if (is_done && status == RESP_REQUEST)
-            is_done = enqueue(worker, connection, parsing->first_arg);
+            is_done = enqueue(worker, connection, parsing->first_arg, parsing->state->command);
         if (!is_done) {
             connection->is_broken = true;
             return;

@@ -8,12 +8,15 @@
 /* What a payload consists of, in order. */
 enum part { PART_END, PART_TOKEN, PART_REST, PART_OPTIONAL /* as REST */ };
 
+enum { OPCODE_END = 255 };
+
 struct operation {
     uint16_t opcode;
     bytes name;
     enum part parts[3];
 };
 
+/* By opcode; the last one has a number of its own. */
 static const struct operation operations[] = {
     {1, BYTES("set"), {PART_TOKEN, PART_TOKEN, PART_REST}},
     {2, BYTES("ttl"), {PART_TOKEN, PART_REST}},
@@ -36,15 +39,13 @@ static const struct operation operations[] = {
     {19, BYTES("ping"), {PART_END}},
     {20, BYTES("meta"), {PART_TOKEN, PART_REST}},
     {21, BYTES("keys"), {PART_TOKEN}},
-    {255, BYTES("end"), {PART_END}},
+    {OPCODE_END, BYTES("end"), {PART_END}},
 };
 
 static const struct operation *operation_of_code(uint16_t opcode)
 {
-    for (size_t i = 0; i < COUNT_OF(operations); i++)
-        if (operations[i].opcode == opcode)
-            return &operations[i];
-    return NULL;
+    size_t i = opcode == OPCODE_END ? COUNT_OF(operations) - 1 : (size_t)opcode - 1;
+    return i < COUNT_OF(operations) && operations[i].opcode == opcode ? &operations[i] : NULL;
 }
 
 static const struct operation *operation_of_name(bytes name)
@@ -73,6 +74,16 @@ static char *write_little_endian(char *to, uint64_t value, size_t size)
     return to;
 }
 
+size_t gibson_operator(const char *frame)
+{
+    return (size_t)(operation_of_code(read_u16(frame + GIBSON_SIZE_BYTES)) - operations);
+}
+
+bytes gibson_operator_name(size_t index)
+{
+    return operations[index].name;
+}
+
 /* Takes a token off the payload: up to a space, which is dropped, or the byte behind the longest key. */
 static bytes take_token(bytes *payload, size_t most)
 {
@@ -86,25 +97,24 @@ static bytes take_token(bytes *payload, size_t most)
     return token;
 }
 
-/* Adds what the payload has of the operation's parts, up to one that is missing or empty; an optional one counts as
-   given when there is a space for it. */
-static bool add_parts(const struct operation *operation, bytes payload, struct resp_args *args,
-                      const struct gibson_limits *limits)
+/* Adds what the payload has of the operation's parts, up to one that is missing or empty, to words for which there is
+   room; returns their end. An optional part counts as given when there is a space for it. */
+static bytes *add_parts(const struct operation *operation, bytes payload, bytes *word,
+                        const struct gibson_limits *limits)
 {
     for (size_t i = 0; i < COUNT_OF(operation->parts) && operation->parts[i] != PART_END; i++) {
         bool is_optional = operation->parts[i] == PART_OPTIONAL;
-        bool has_space = i > 0 && payload.at > args->items[args->count - 1].at + args->items[args->count - 1].len;
+        bool has_space = i > 0 && payload.at > word[-1].at + word[-1].len;
         bytes part = payload;
         if (operation->parts[i] == PART_TOKEN)
             part = take_token(&payload, limits->max_key);
         else if (part.len > limits->max_value)
             part.len = limits->max_value;
         if (part.len == 0 && !(is_optional && has_space))
-            return true;
-        if (!resp_args_add(args, part))
-            return false;
+            return word;
+        *word++ = part;
     }
-    return true;
+    return word;
 }
 
 enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *args, const struct gibson_limits *limits,
@@ -124,9 +134,13 @@ enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *a
     if (operation == NULL)
         return RESP_BROKEN;
     bytes payload = {opcode + GIBSON_OPCODE_BYTES, size - GIBSON_OPCODE_BYTES};
-    bool is_done = resp_args_add(args, BYTES("gibson")) && resp_args_add(args, operation->name) &&
-                   add_parts(operation, payload, args, limits);
-    return is_done ? RESP_REQUEST : RESP_NO_MEMORY;
+    if (unlikely(args->capacity - args->count < GIBSON_ARGS_MAX) && !resp_args_grow(args))
+        return RESP_NO_MEMORY;
+    bytes *word = args->items + args->count;
+    *word++ = BYTES("gibson");
+    *word++ = operation->name;
+    args->count = (size_t)(add_parts(operation, payload, word, limits) - args->items);
+    return RESP_REQUEST;
 }
 
 size_t gibson_needed(const char *input, size_t len)
@@ -190,39 +204,49 @@ static void put_code(struct out *out, enum reply_code code)
     out_commit(out, at);
 }
 
-/* What stands in front of `size` bytes of data: as a reply, or as the next key or value of a list. */
-static void put_data_header(struct out *out, enum encoding encoding, size_t size)
+/* Writes what stands in front of `size` bytes of data, as a reply, or as the next key or value of a list, and gives
+   room for `room` bytes behind it, to be committed. NULL when memory ran out. */
+static char *begin_data(struct out *out, enum encoding encoding, size_t size, size_t room)
 {
-    char *at = out_reserve(out, FRAME_HEADER);
+    char *at = out_reserve(out, FRAME_HEADER + room);
     if (at == NULL)
-        return;
-    if (out->element == OUT_NO_ELEMENT) {
-        at = write_header(at, REPLY_VALUE, encoding, size);
-    } else {
-        if (out->element == OUT_VALUE)
-            *at++ = (char)encoding;
-        at = write_little_endian(at, size, 4);
-        out->element = out->element == OUT_KEY ? OUT_VALUE : OUT_KEY;
-    }
-    out_commit(out, at);
+        return NULL;
+    if (likely(out->element == OUT_NO_ELEMENT))
+        return write_header(at, REPLY_VALUE, encoding, size);
+    if (out->element == OUT_VALUE)
+        *at++ = (char)encoding;
+    out->element = out->element == OUT_KEY ? OUT_VALUE : OUT_KEY;
+    return write_little_endian(at, size, 4);
 }
 
 static void gibson_put_bulk(struct out *out, bytes data)
 {
-    put_data_header(out, ENCODING_PLAIN, data.len);
-    out_append(out, data);
+    enum { contiguous_max = 8 * 1024 };
+    bool is_contiguous = data.len <= contiguous_max;
+    char *at = begin_data(out, ENCODING_PLAIN, data.len, is_contiguous ? data.len : 0);
+    if (at == NULL)
+        return;
+    if (is_contiguous && data.len > 0) {
+        memcpy(at, data.at, data.len);
+        at += data.len;
+    }
+    out_commit(out, at);
+    if (!is_contiguous)
+        out_append(out, data);
 }
 
 static void gibson_put_blob(struct out *out, struct blob *blob, size_t start, size_t len)
 {
-    put_data_header(out, ENCODING_PLAIN, len);
+    char *at = begin_data(out, ENCODING_PLAIN, len, 0);
+    if (at == NULL)
+        return;
+    out_commit(out, at);
     out_append_blob(out, blob, start, len);
 }
 
 static void gibson_put_integer(struct out *out, int64_t value)
 {
-    put_data_header(out, ENCODING_NUMBER, NUMBER_SIZE);
-    char *at = out_reserve(out, NUMBER_SIZE);
+    char *at = begin_data(out, ENCODING_NUMBER, NUMBER_SIZE, NUMBER_SIZE);
     if (at != NULL)
         out_commit(out, write_little_endian(at, (uint64_t)value, NUMBER_SIZE));
 }

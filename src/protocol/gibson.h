@@ -28,9 +28,18 @@ struct gibson_limits {
 enum resp_status gibson_parse(const char *input, size_t len, struct resp_args *args, const struct gibson_limits *limits,
                               size_t *frame_len);
 
+struct larder;
+struct session;
+
+/* Finds the commands of the operators, whatever they were renamed to; before any Gibson client is served. */
+void gibson_open(struct larder *engine);
+
+/* The index of a complete frame's operator among all GIBSON_OPERATORS, and the name of the one with that index. */
+size_t gibson_operator(const char *frame);
+bytes gibson_operator_name(size_t index);
+
 /* The same for a session and under its engine's limits; state->position is the frame's length, when it is complete. A
    broken frame is logged. */
-struct session;
 enum resp_status gibson_parse_for(const struct session *session, struct resp_state *state, const char *input,
                                   size_t len, struct resp_args *args);
 /* After RESP_MORE: the least total length of input with which parsing can go on. */

@@ -13,6 +13,19 @@ static struct gibson_limits limits_of(const struct config *config)
     };
 }
 
+void gibson_open(struct larder *engine)
+{
+    for (size_t i = 0; i < GIBSON_OPERATORS; i++) {
+        char name[32];
+        bytes operator= gibson_operator_name(i);
+        int len = snprintf(name, sizeof(name), "gibson|%.*s", (int)operator.len, operator.at);
+        uint32_t number = 0;
+        bool is_there = command_find_own(&engine->commands, (bytes){name, (size_t)len}, &number);
+        assert(is_there);
+        engine->gibson_commands[i] = (uint16_t)(is_there ? number : 0);
+    }
+}
+
 enum { DUMP_BYTES = 255 }; /* of a frame in the log */
 
 static void log_broken(const struct session *session, const char *reason, bytes frame)
@@ -31,6 +44,8 @@ enum resp_status gibson_parse_for(const struct session *session, struct resp_sta
     struct gibson_limits limits = limits_of(session->engine->config);
     enum resp_status status = gibson_parse(input, len, args, &limits, &state->position);
     bool has_form = state->position > 0;
+    if (likely(status == RESP_REQUEST))
+        state->command = session->engine->gibson_commands[gibson_operator(input)];
     if (has_form)
         stat_add(&session->executor->stats.gibson_requests, 1);
     if (unlikely(status == RESP_BROKEN))

@@ -31,7 +31,7 @@ void resp_args_free(struct resp_args *args);
 void resp_args_rebase(struct resp_args *args, const char *from, const char *to);
 /* Moves the slices of `from`, beginning with number `first`, to the end of `to`; false when there is no memory. */
 MUST_USE bool resp_args_move(struct resp_args *to, struct resp_args *from, size_t first);
-/* Makes room for one more; false when there is no memory. */
+/* Makes room for 16 more at least; false when there is no memory. */
 MUST_USE bool resp_args_grow(struct resp_args *args);
 /* Appends one slice; false when there is no memory. */
 MUST_USE static inline bool resp_args_add(struct resp_args *args, bytes item)
@@ -48,6 +48,7 @@ struct resp_state {
     size_t scanned;    /* bytes after position known to hold no end of line */
     int64_t args_left; /* still to come */
     int64_t bulk_len;  /* of the argument being read */
+    uint32_t command;  /* number of its command, where a protocol says it by a code; 0: the first words say it */
     bool has_count;    /* the number of arguments is known */
     bool has_bulk_len;
 };

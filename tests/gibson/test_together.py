@@ -166,6 +166,15 @@ def test_operators_are_commands_too(both):
     assert b"COUNT" in b"".join(r.execute_command("GIBSON", "HELP"))
 
 
+@pytest.mark.parametrize("renamed", [["GIBSON", ""], ["GIBSON", "other"]], ids=["disabled", "renamed"])
+def test_the_protocol_does_not_depend_on_what_commands_are_called(start_server, tmp_path, renamed):
+    options = {"gibson-unixsocket": str(tmp_path / "g"), "rename-command": renamed}
+    r = start_server(options=options).client()
+    with Gibson(connect_to(str(tmp_path / "g"))) as gibson:
+        assert gibson.ask(SET, b"0 a x") == gibson.ask(GET, b"a") == value(b"x")
+        assert refusal(lambda: r.execute_command("GIBSON", "GET", "a")).startswith("unknown command")
+
+
 def test_clients_of_both_kinds_are_listed_and_can_be_ended(both):
     gibson, r = both
     gibson.ask(PING)
