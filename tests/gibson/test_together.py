@@ -4,6 +4,7 @@ import socket
 
 import pytest
 import redis
+from support.server import free_port
 from support.waiting import wait_until
 
 from .peer import (
@@ -138,7 +139,7 @@ def test_times_to_live_are_the_same_for_both(both):
     gibson.ask(SET, b"100 a 1")
     assert 99 <= r.ttl("a") <= 100
     r.expire("a", 50)
-    assert gibson.ask(META, b"a left") == number(50)
+    assert gibson.ask(META, b"a left") in (number(49), number(50))
     r.persist("a")
     assert gibson.ask(META, b"a ttl") == number(-1)
     assert gibson.ask(TTL, b"a 0") == OK
@@ -221,9 +222,7 @@ def test_monitors_see_operators(both):
 def test_the_port_can_be_opened_and_closed(start_server):
     server = start_server()
     r = server.client()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     r.config_set("gibson-port", port)
     with Gibson(socket.create_connection(("127.0.0.1", port), 10)) as gibson:
         assert gibson.ask(PING) == OK

@@ -4,6 +4,7 @@ A Server is one process with its own folder, port and Unix socket. Whoever start
 checks that it went down the way a healthy server does: exit status 0 and no sanitizer report in its output.
 """
 
+import collections
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SANITIZED = os.environ.get("LARDER_SANITIZED") == "1"
 READY_LINE = "eady to accept connections"  # 7.0 begins it otherwise when only the Unix socket is served
 QUIET = {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+RESERVED_PORTS = 16  # more than a test uses at a time
 PORT_TAKEN_LINE = "Failed listening on port"
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|: runtime error: ")
 
@@ -42,10 +44,20 @@ def reference_binary():
     return shutil.which(os.environ.get("REDIS_SERVER", "redis-server"))
 
 
+_reserved = collections.deque()  # sockets of the last ports that free_port() gave out
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays free until a server is told to listen on it. The socket bound to it here is kept for a while:
+    the system then gives the port to nobody who asks for any, but to a server that names it, as both allow their address
+    to be used again and the one here does not listen."""
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("", 0))
+    _reserved.append(reservation)
+    if len(_reserved) > RESERVED_PORTS:
+        _reserved.popleft().close()
+    return reservation.getsockname()[1]
 
 
 def run_to_exit(binary, words, cwd, stdin=None):
