@@ -3,6 +3,7 @@ tests/differential/test_notifications.py.)"""
 
 import pytest
 
+from support.fresh import wait_for_freed_memory
 from support.resp import decode, encode
 
 from .test_concurrency import in_parallel
@@ -155,6 +156,7 @@ def test_evicted_keys_tell_of_it(server, notified):
         connection.command("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
         for number in range(50):
             connection.command("SET", f"k{number}", "x" * 100_000)
+        wait_for_freed_memory(connection)
         used = int(server.client().info("memory")["used_memory"])
         connection.command("CONFIG", "SET", "maxmemory", used)
         for number in range(50, 70):
