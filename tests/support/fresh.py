@@ -16,7 +16,8 @@ ALONE = {
 
 def make_fresh(server):
     """Empties the server once it has seen its former clients go, which it does a moment after they have gone: until
-    then they count as subscribers and watchers, and what they sent last may still be run."""
+    then they count as subscribers and watchers, and what they sent last may still be run. Of the connection that asks
+    nothing is left either: whoever is told its end by the server is gone."""
     server.close_connections()
     with server.raw() as connection:
 
@@ -25,6 +26,8 @@ def make_fresh(server):
 
         wait_until(is_alone, 10, "the former clients to be gone")
         assert connection.command("FLUSHALL") == b"+OK\r\n"
+        connection.send(b"QUIT\r\n")
+        assert connection.read_until_closed() == b"+OK\r\n"
 
 
 def wait_for_freed_memory(connection):
