@@ -428,7 +428,7 @@ def test_latency_spikes_are_noted_alike(watched):
 
     def see(_, connection):
         connection.command("CONFIG", "SET", "latency-monitor-threshold", 90)
-        wait_until(lambda: is_undisturbed(connection), 60, "the machine to be quiet for a moment")
+        wait_until(lambda: is_undisturbed(connection), 20, "the machine to be quiet for a moment")
         replies = [("LATEST",), ("HISTORY", "command"), ("HISTORY", "COMMAND"), ("HISTORY", "fast-command")]
         seen = [masked(connection.ask("LATENCY", *words)) for words in replies]
         forgotten = [connection.command("LATENCY", "RESET", "x", "command"), connection.command("LATENCY", "LATEST")]

@@ -5,7 +5,7 @@ import socket
 import pytest
 import redis
 from support.server import free_port
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 from .peer import (
     CLOSED,
@@ -205,10 +205,10 @@ def test_events_are_told_as_for_redis_commands(both):
     r.config_set("notify-keyspace-events", "KEA")
     with r.pubsub() as listener:
         listener.psubscribe("__keyevent@0__:*")
-        assert listener.get_message(timeout=10)["type"] == "psubscribe"
+        assert listener.get_message(timeout=PATIENCE_S)["type"] == "psubscribe"
         for opcode, payload in ((SET, b"9 a 1"), (INC, b"a"), (TTL, b"a 0"), (DEL, b"a")):
             gibson.ask(opcode, payload)
-        events = [listener.get_message(timeout=10)["channel"].split(b":")[1] for _ in range(5)]
+        events = [listener.get_message(timeout=PATIENCE_S)["channel"].split(b":")[1] for _ in range(5)]
         assert events == [b"set", b"expire", b"incrby", b"persist", b"del"]
 
 
@@ -224,9 +224,9 @@ def test_the_port_can_be_opened_and_closed(start_server):
     r = server.client()
     port = free_port()
     r.config_set("gibson-port", port)
-    with Gibson(socket.create_connection(("127.0.0.1", port), 10)) as gibson:
+    with Gibson(socket.create_connection(("127.0.0.1", port), PATIENCE_S)) as gibson:
         assert gibson.ask(PING) == OK
         r.config_set("gibson-port", 0)
         assert gibson.ask(PING) == OK
         with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", port), 10)
+            socket.create_connection(("127.0.0.1", port), PATIENCE_S)

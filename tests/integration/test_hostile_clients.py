@@ -267,7 +267,7 @@ def kill_storm(server, stop, problems):
     try:
         while not stop.is_set():
             try:
-                connection = connection or RawConnection(server.address, timeout_s=20)
+                connection = connection or RawConnection(server.address)
                 number = connection.ask("CLIENT", "ID")[1]
                 connection.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 connection.command("CLIENT", "KILL", "ID", int(number) + 1)

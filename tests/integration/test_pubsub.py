@@ -6,7 +6,7 @@ import pytest
 
 from support.resp import RawConnection, decode, encode
 from support.server import SANITIZED
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 from .test_concurrency import in_parallel
 
@@ -52,7 +52,7 @@ def test_redis_py_receives_what_it_subscribes_to(server, transport, protocol):
     listener.subscribe("news", "weather")
     listener.psubscribe("n?ws", "w*")
     listener.ssubscribe("shard")
-    received = [listener.get_message(timeout=20) for _ in range(5)]
+    received = [listener.get_message(timeout=PATIENCE_S) for _ in range(5)]
     assert sorted(message["type"] for message in received) == [
         "psubscribe",
         "psubscribe",
@@ -64,21 +64,21 @@ def test_redis_py_receives_what_it_subscribes_to(server, transport, protocol):
     assert publisher.publish("weather", b"\x00\r\n\xff") == 2
     assert publisher.spublish("shard", "two") == 1
     assert publisher.publish("shard", "three") == 0
-    received = [listener.get_message(timeout=20) for _ in range(4)]
+    received = [listener.get_message(timeout=PATIENCE_S) for _ in range(4)]
     assert [(m["type"], m["pattern"], m["channel"], m["data"]) for m in received] == [
         ("message", None, b"news", b"one"),
         ("pmessage", b"n?ws", b"news", b"one"),
         ("message", None, b"weather", b"\x00\r\n\xff"),
         ("pmessage", b"w*", b"weather", b"\x00\r\n\xff"),
     ]
-    message = listener.get_message(timeout=20)
+    message = listener.get_message(timeout=PATIENCE_S)
     assert (message["type"], message["channel"], message["data"]) == ("smessage", b"shard", b"two")
     listener.ping("still there?")
-    assert listener.get_message(timeout=20)["data"] == b"still there?"
+    assert listener.get_message(timeout=PATIENCE_S)["data"] == b"still there?"
     listener.unsubscribe()
     listener.punsubscribe()
     listener.sunsubscribe()
-    assert {listener.get_message(timeout=20)["type"] for _ in range(5)} == {
+    assert {listener.get_message(timeout=PATIENCE_S)["type"] for _ in range(5)} == {
         "unsubscribe",
         "punsubscribe",
         "sunsubscribe",

@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from .certificates import certificates
 from .resp import Closed, RawConnection
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SANITIZED = os.environ.get("LARDER_SANITIZED") == "1"
@@ -68,14 +68,14 @@ def run_to_exit(binary, words, cwd, stdin=None):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=120 if SANITIZED else 20,
+        timeout=PATIENCE_S,
         errors="replace",
     )
 
 
 def client_settings(arguments):
     """redis-py's settings for tests, with those given on top."""
-    return {"protocol": 2, "socket_timeout": 60, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
+    return {"protocol": 2, "socket_timeout": PATIENCE_S, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
 
 
 def tls_settings(identity=None):
@@ -212,7 +212,7 @@ class Server:
             return self.tls_socket()
         return self.address if transport == "tcp" else self.unix_path
 
-    def tls_socket(self, context=None, timeout_s=20.0, host="127.0.0.1"):
+    def tls_socket(self, context=None, timeout_s=PATIENCE_S, host="127.0.0.1"):
         """A socket whose TLS handshake is complete, with the usual client's certificate; closed by its user."""
         context = context or certificates().client_context()
         plain = socket.create_connection((host, self.tls_port), timeout=timeout_s)
