@@ -27,7 +27,7 @@ def installed(tmp_path_factory):
     if given:
         (folder / "node_modules").symlink_to(Path(given).resolve())
         return folder
-    words = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1", "--fetch-timeout=60000"]
+    words = ["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", "--fetch-retries=1"]
     try:
         install = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     except subprocess.TimeoutExpired:

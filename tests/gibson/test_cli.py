@@ -183,7 +183,8 @@ def test_quitting_and_the_end_of_the_input_end_it(cli, server):
 
 
 def test_the_last_line_needs_no_end(cli, server):
-    done = subprocess.run([cli, "-u", server.path, *PATIENTLY], input=b"ping\nping", capture_output=True, timeout=WAIT_S)
+    words = [cli, "-u", server.path, *PATIENTLY]
+    done = subprocess.run(words, input=b"ping\nping", capture_output=True, timeout=WAIT_S)
     assert done.stdout == b"<REPL_OK>\n<REPL_OK>\n"
 
 

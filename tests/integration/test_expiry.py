@@ -8,9 +8,9 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.embedded
 
-# Larder frees within 100 ms of the deadline; the slack is what a busy machine adds before this process runs again. When it
-# adds more, the test tries again: what is wrong with the server is wrong each time. (That nothing is left at its time is
-# tested with a clock that stands still, in test_embedded.py.)
+# Larder frees within 100 ms of the deadline; the slack is what a busy machine adds before this process runs again. When
+# it adds more, the test tries again: what is wrong with the server is wrong each time. (That nothing is left at its
+# time is tested with a clock that stands still, in test_embedded.py.)
 FREED_WITHIN_S = 0.1
 SCHEDULING_SLACK_S = 0.4
 ATTEMPTS = 10
@@ -81,7 +81,7 @@ def test_keys_of_one_instant_are_all_freed_soon(server, slow_factor):
         for db in databases:
             with server.raw() as connection:
                 connection.command("SELECT", db)
-                connection.send(b"".join(b"SET k%d v PXAT %d\r\n" % (number, deadline) for number in range(20_000)))
+                connection.send(b"".join(b"SET k%d v PXAT %d\r\n" % (n, deadline) for n in range(20_000)))
                 for _ in range(20_000):
                     connection.read_frame()
         wait_until(lambda: not {f"db{db}" for db in databases} & set(r.info("keyspace")), 20, "all to be freed")

@@ -288,8 +288,8 @@ class Soak:
     # --- Running ---
 
     def run(self, kinds, seconds):
-        """Lets `count` actors of each kind play, longer if the machine has not let all of them come to anything by then;
-        returns how many steps each kind made."""
+        """Lets `count` actors of each kind play, longer if the machine has not let all of them come to anything by
+        then; returns how many steps each kind made."""
         chooser = random.Random(self.seed)
         actors = [kind(self, number, chooser.randrange(1 << 62)) for kind in kinds for number in range(kind.count)]
         threads = [threading.Thread(target=actor.live, name=str(actor), daemon=True) for actor in actors]
@@ -388,7 +388,7 @@ class Soak:
             return
 
         def is_given_back():
-            """By the allocator, of which each worker has a part of its own; as many clients are dealt out to all of them."""
+            """By the allocator, of which each worker has a part of its own; as many clients are dealt out to all."""
             clients = [self.connect("tcp") for _ in range(WORKERS)]
             for client in clients:
                 client.ask("MEMORY", "PURGE")

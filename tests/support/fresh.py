@@ -22,7 +22,8 @@ def make_fresh(server):
     with server.raw() as connection:
 
         def is_alone():
-            return ALONE <= set(connection.command("INFO", "clients", "stats").decode().split("\r\n"))
+            lines = connection.command("INFO", "clients", "stats").decode().split("\r\n")
+            return ALONE.issubset(lines)
 
         wait_until(is_alone, 10, "the former clients to be gone")
         assert connection.command("FLUSHALL") == b"+OK\r\n"

@@ -49,8 +49,8 @@ _reserved = collections.deque()  # sockets of the last ports that free_port() ga
 
 def free_port():
     """A port that stays free until a server is told to listen on it. The socket bound to it here is kept for a while:
-    the system then gives the port to nobody who asks for any, but to a server that names it, as both allow their address
-    to be used again and the one here does not listen."""
+    the system then gives the port to nobody who asks for any, but to a server that names it, as both allow their
+    address to be used again and the one here does not listen."""
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reservation.bind(("", 0))
