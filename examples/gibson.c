@@ -20,7 +20,7 @@ static int set(gbClient *client, const char *key, const char *value, int ttl)
 int main(int argc, char **argv)
 {
     gbClient client;
-    int error = argc > 1 ? gb_unix_connect(&client, argv[1], 1000) : gb_tcp_connect(&client, NULL, 0, 1000);
+    int error = argc > 1 ? gb_unix_connect(&client, argv[1], 5000) : gb_tcp_connect(&client, NULL, 0, 5000);
     if (error != 0)
         return report("can not connect");
 

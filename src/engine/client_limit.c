@@ -101,8 +101,8 @@ static void look(struct larder *engine)
     lock_take(&engine->sessions.lock);
     size_t sum = add_up(&engine->sessions, &largest);
     sum = close_largest(&largest, sum, limit, closed, &count);
+    atomic_fetch_add_explicit(&self->closed, count, memory_order_relaxed); /* who misses them finds them counted */
     lock_give(&engine->sessions.lock);
-    atomic_fetch_add_explicit(&self->closed, count, memory_order_relaxed);
     for (size_t i = 0; i < count; i++)
         log_printf(&engine->log, LOG_NOTICE_LEVEL, "Evicting client: id=%llu addr=%s tot-mem=%zu",
                    (unsigned long long)closed[i].id, closed[i].address, closed[i].bytes);

@@ -247,21 +247,24 @@ void connection_flush(struct connection *connection)
 
 /* --- the end --- */
 
+/* The peer learns of it last: whoever sees the end of a connection finds nothing of its client any more, no
+   subscription and no line of CLIENT LIST, and its place is free. */
 void connection_close(struct connection *connection)
 {
     struct worker *worker = connection->worker;
-    reactor_remove(&worker->reactor, connection->session.fd);
-    if (unlikely(connection->tls != NULL))
-        tls_close(connection->tls);
-    close(connection->session.fd);
+    int fd = connection->session.fd;
+    reactor_remove(&worker->reactor, fd);
     list_remove(&connection->in_worker);
     list_remove(&connection->in_waiting);
     list_remove(&connection->in_unread);
     input_free(&connection->input);
     input_free(&connection->held_input);
     mem_free(connection->refusal);
-    session_close(&connection->session); /* from here on nobody can interrupt it any more */
     atomic_fetch_sub_explicit(&worker->connection_count, 1, memory_order_relaxed);
+    session_close(&connection->session); /* from here on nobody can interrupt it any more */
+    if (unlikely(connection->tls != NULL))
+        tls_close(connection->tls);
+    close(fd);
     connection->is_closed = true;
     if (!atomic_load_explicit(&connection->is_interrupted, memory_order_acquire))
         mem_free(connection);

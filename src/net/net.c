@@ -274,15 +274,16 @@ static const char protected_text[] =
     "itself, 'protected-mode no' in the configuration file, or the option --protected-mode no.\r\n";
 
 /* Writes an error to a client that is not let in; whether it arrives is not waited for. With TLS, which would have to
-   shake hands for that, nothing is written, nor to Gibson clients, whose protocol has no words for it. */
+   shake hands for that, nothing is written, nor to Gibson clients, whose protocol has no words for it. It is counted
+   before the client can know. */
 static void turn_away(struct net *net, enum listener_kind kind, int fd, const char *text)
 {
+    stat_add(&net->workers[0].executor.stats.refused_connections, 1);
     if (kind != LISTENER_TLS && !listener_is_for_gibson(kind)) {
         ssize_t sent = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
         (void)sent;
     }
     close(fd);
-    stat_add(&net->workers[0].executor.stats.refused_connections, 1);
 }
 
 static bool is_full(struct net *net)

@@ -332,14 +332,15 @@ def test_a_closed_client_watches_nothing(crowd):
 # --- Expiry ---
 
 
+LIFE_MS = 100
 canary_numbers = count()
 
 
 def run_out(pair, commands):
-    """Runs commands that give keys a life of a few milliseconds, and waits until it is over on both servers, without
-    looking at them: a later key of the same length of life has gone."""
+    """Runs commands that give keys a short life, yet longer than a busy machine takes to come to the end of them, and
+    waits until it is over on both servers, without looking at them: a later key of a longer life has gone."""
     canary = f"canary:{next(canary_numbers)}"
-    pair.compare([*commands, ("SET", canary, 1, "PX", 12)])
+    pair.compare([*commands, ("SET", canary, 1, "PX", LIFE_MS + 10)])
     for connection in pair.connections:
         wait_until(
             lambda connection=connection: connection.ask("EXISTS", canary) == (":", b"0"), 5, "the key to expire"
@@ -348,14 +349,14 @@ def run_out(pair, commands):
 
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_death_of_a_watched_key_counts_only_if_it_was_seen_alive(pair, protocol):
-    short = ("PX", 10)
+    short = ("PX", LIFE_MS)
     elsewhere = [("SELECT", 1), ("SET", "k", 1, *short), ("SELECT", 0)]
     end = [MULTI, ("PING",), EXEC]
     pair.compare([("DEBUG", "SET-ACTIVE-EXPIRE", 0), ("HELLO", protocol)])
     try:
         for commands in (
             [("SET", "k", 1, *short), ("WATCH", "k")],
-            [("SET", "k", 1), ("WATCH", "k"), ("PEXPIRE", "k", 10)],
+            [("SET", "k", 1), ("WATCH", "k"), ("PEXPIRE", "k", LIFE_MS)],
         ):
             run_out(pair, commands)
             pair.compare([*end, ("EXISTS", "k")])

@@ -16,6 +16,7 @@ from support.waiting import wait_until
 from .peer import MEM, SET, Program, read_reply, request
 
 WAIT_S = 100 if SANITIZED else 20
+PATIENTLY = ("-t", str(WAIT_S * 1000))  # by itself it waits for a second, which a busy machine may take
 LOCAL_MODES = 3  # of what tcgetattr returns
 SYNTAXES = """\
   SET <ttl> <key> <value>
@@ -66,7 +67,7 @@ def server(cli, module_server):
 
 
 def type_lines(server, lines, cli):
-    return run(cli, "-u", server.path, lines=lines)
+    return run(cli, "-u", server.path, *PATIENTLY, lines=lines)
 
 
 def run(cli, *flags, lines=()):
@@ -182,7 +183,8 @@ def test_quitting_and_the_end_of_the_input_end_it(cli, server):
 
 
 def test_the_last_line_needs_no_end(cli, server):
-    done = subprocess.run([cli, "-u", server.path], input=b"ping\nping", capture_output=True, timeout=WAIT_S)
+    words = [cli, "-u", server.path, *PATIENTLY]
+    done = subprocess.run(words, input=b"ping\nping", capture_output=True, timeout=WAIT_S)
     assert done.stdout == b"<REPL_OK>\n<REPL_OK>\n"
 
 
@@ -203,7 +205,7 @@ def test_a_server_that_hangs_is_waited_for_so_long(cli, tmp_path):
 
 
 def answered_by(cli, *flags):
-    return run(cli, *flags, lines=["ping"]) == ["<REPL_OK>"]
+    return run(cli, *flags, *PATIENTLY, lines=["ping"]) == ["<REPL_OK>"]
 
 
 def test_an_address_or_port_selects_tcp_unless_a_path_is_given(cli, server):
@@ -212,7 +214,7 @@ def test_an_address_or_port_selects_tcp_unless_a_path_is_given(cli, server):
     try:
         assert answered_by(cli, "-p", str(port))
         assert answered_by(cli, "-a", "127.0.0.1", "--port", str(port))
-        assert answered_by(cli, "--address", "localhost", "-p", str(port), "--timeout", "5000")
+        assert answered_by(cli, "--address", "localhost", "-p", str(port))
         assert answered_by(cli, "-u", "", "-p", str(port))
     finally:
         program.close()
@@ -292,7 +294,7 @@ def open_terminal(cli, tmp_path):
 
 
 def test_a_terminal_gets_a_banner_and_a_prompt(open_terminal, server):
-    terminal = open_terminal("-u", server.path)
+    terminal = open_terminal("-u", server.path, *PATIENTLY)
     for text in (":help", ":h", ":quit", ":q", "local> "):
         terminal.expect(text)
     terminal.type("ping\r")
@@ -325,7 +327,7 @@ def line_editor(cli):
 def test_lines_are_remembered_from_one_time_to_the_next(open_terminal, server, tmp_path):
     history = tmp_path / ".gibson_history"
     history.write_text("".join(f"get k{i}\n" for i in range(1200)))
-    terminal = open_terminal("-u", server.path)
+    terminal = open_terminal("-u", server.path, *PATIENTLY)
     terminal.expect("local> ")
     terminal.type("ping\r")
     terminal.expect("<REPL_OK>")

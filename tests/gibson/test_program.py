@@ -129,7 +129,7 @@ def test_a_client_that_does_not_read_holds_up_nobody_else(start_program):
     with program.connect() as slow:
         slow.sendall(request(SET, b"0 k " + b"x" * (1 << 20)))
         slow.sendall(b"".join(request(GET, b"k") for _ in range(20)))
-        assert stats_of(program)[b"total_clients"] == 2
+        wait_until(lambda: stats_of(program)[b"total_clients"] == 2, what="the client that waited for the start to go")
         for _ in range(21):
             assert len(read_reply(slow)) == 7 + (1 << 20)
 

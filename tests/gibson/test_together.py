@@ -4,7 +4,8 @@ import socket
 
 import pytest
 import redis
-from support.waiting import wait_until
+from support.server import free_port
+from support.waiting import PATIENCE_S, wait_until
 
 from .peer import (
     CLOSED,
@@ -138,7 +139,7 @@ def test_times_to_live_are_the_same_for_both(both):
     gibson.ask(SET, b"100 a 1")
     assert 99 <= r.ttl("a") <= 100
     r.expire("a", 50)
-    assert gibson.ask(META, b"a left") == number(50)
+    assert gibson.ask(META, b"a left") in (number(49), number(50))
     r.persist("a")
     assert gibson.ask(META, b"a ttl") == number(-1)
     assert gibson.ask(TTL, b"a 0") == OK
@@ -213,10 +214,10 @@ def test_events_are_told_as_for_redis_commands(both):
     r.config_set("notify-keyspace-events", "KEA")
     with r.pubsub() as listener:
         listener.psubscribe("__keyevent@0__:*")
-        assert listener.get_message(timeout=10)["type"] == "psubscribe"
+        assert listener.get_message(timeout=PATIENCE_S)["type"] == "psubscribe"
         for opcode, payload in ((SET, b"9 a 1"), (INC, b"a"), (TTL, b"a 0"), (DEL, b"a")):
             gibson.ask(opcode, payload)
-        events = [listener.get_message(timeout=10)["channel"].split(b":")[1] for _ in range(5)]
+        events = [listener.get_message(timeout=PATIENCE_S)["channel"].split(b":")[1] for _ in range(5)]
         assert events == [b"set", b"expire", b"incrby", b"persist", b"del"]
 
 
@@ -230,13 +231,11 @@ def test_monitors_see_operators(both):
 def test_the_port_can_be_opened_and_closed(start_server):
     server = start_server()
     r = server.client()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     r.config_set("gibson-port", port)
-    with Gibson(socket.create_connection(("127.0.0.1", port), 10)) as gibson:
+    with Gibson(socket.create_connection(("127.0.0.1", port), PATIENCE_S)) as gibson:
         assert gibson.ask(PING) == OK
         r.config_set("gibson-port", 0)
         assert gibson.ask(PING) == OK
         with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", port), 10)
+            socket.create_connection(("127.0.0.1", port), PATIENCE_S)

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from support.compression import need_lz4
+from support.fresh import wait_for_freed_memory
 from support.resp import encode
 from support.waiting import wait_until
 
@@ -145,7 +146,8 @@ def test_clients_see_the_encodings_they_know(c):
     assert c.object("REFCOUNT", "k") == 1
 
 
-def test_memory_is_saved_and_counted(c):
+def test_memory_is_saved_and_counted(c, server, transport):
+    wait_for_freed_memory(server.raw(transport))
     before = c.info("memory")
     c.set("k", VALUE)
     after = c.info("memory")

@@ -181,3 +181,37 @@ def test_closed_connection_frees_its_place(server, transport):
     with pytest.raises(Closed):
         connection.read_frame()
     assert r.client_kill_filter(_id=str(client_id)) == 0
+
+
+@pytest.mark.needs_sockets
+def test_who_sees_the_end_of_a_connection_finds_nothing_of_its_client(server, transport, slow_factor):
+    """Nothing stays subscribed, watched or listed for a moment longer; with several threads another one looks."""
+    observer = server.raw(transport)
+    channels = [f"channel:{number}" for number in range(100_000 // slow_factor)]  # leaving them takes a while
+    for end in (("QUIT",), ("CLIENT", "KILL")):
+        leaving = server.raw(transport)
+        number = leaving.ask("CLIENT", "ID")[1]
+        leaving.command("HELLO", 3)
+        leaving.send(encode("SUBSCRIBE", *channels))
+        for _ in channels:
+            leaving.read_frame()
+        if end[0] == "QUIT":
+            leaving.send(encode("QUIT"))
+        else:
+            assert observer.ask("CLIENT", "KILL", "ID", number) == (":", b"1")
+        leaving.read_until_closed()
+        assert observer.ask("CLIENT", "LIST", "ID", number)[1] == b""
+        assert observer.ask("PUBSUB", "CHANNELS") == ("*", [])
+
+
+@pytest.mark.plain_only
+@pytest.mark.needs_sockets
+def test_who_sees_the_end_of_a_connection_finds_its_place_free(start_server):
+    server = start_server(threads=4, options={"maxclients": 3})
+    steady = [server.raw(), server.raw()]
+    assert all(connection.command("PING") == b"+PONG\r\n" for connection in steady)
+    for _ in range(300):
+        leaving = server.raw()
+        leaving.send(encode("QUIT"))
+        assert leaving.read_until_closed() == b"+OK\r\n"
+        leaving.close()

@@ -8,9 +8,12 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.embedded
 
-# Larder frees within 100 ms of the deadline; the slack is what a busy machine adds before this process runs again.
+# Larder frees within 100 ms of the deadline; the slack is what a busy machine adds before this process runs again. When
+# it adds more, the test tries again: what is wrong with the server is wrong each time. (That nothing is left at its
+# time is tested with a clock that stands still, in test_embedded.py.)
 FREED_WITHIN_S = 0.1
 SCHEDULING_SLACK_S = 0.4
+ATTEMPTS = 10
 
 
 def now_ms():
@@ -50,49 +53,55 @@ def test_key_is_there_until_its_deadline(r):
 
 def test_untouched_keys_are_freed_soon_after_their_deadline(r, is_larder, slow_factor):
     """DBSIZE touches no key: only active expiry brings it to zero. redis-server samples, and may take longer."""
-    deadline = now_ms() + 500
-    pipeline = r.pipeline(transaction=False)
-    for number in range(2000):
-        pipeline.set(f"k{number}", "v", pxat=deadline - number % 50)
-    pipeline.execute()
-    count = r.dbsize()
-    if now_ms() < deadline - 100:
-        assert count == 2000
-    wait_until(lambda: r.dbsize() == 0, 10, "the expired keys to be freed")
-    late_s = (now_ms() - deadline) / 1000
-    if is_larder:
-        assert late_s < (FREED_WITHIN_S + SCHEDULING_SLACK_S) * slow_factor
+
+    def are_freed_soon():
+        deadline = now_ms() + 500
+        pipeline = r.pipeline(transaction=False)
+        for number in range(2000):
+            pipeline.set(f"k{number}", "v", pxat=deadline - number % 50)
+        pipeline.execute()
+        count = r.dbsize()
+        if now_ms() < deadline - 100:
+            assert count == 2000
+        wait_until(lambda: r.dbsize() == 0, 10, "the expired keys to be freed")
+        late_s = (now_ms() - deadline) / 1000
+        return late_s < (FREED_WITHIN_S + SCHEDULING_SLACK_S) * slow_factor or not is_larder
+
+    assert any(are_freed_soon() for _ in range(ATTEMPTS))
 
 
 @pytest.mark.larder_only("its active expiry samples, and leaves some for later")
 def test_keys_of_one_instant_are_all_freed_soon(server, slow_factor):
     """Many keys with the same deadline in several databases: no cap on the work leaves any behind for seconds."""
-    deadline = now_ms() + 2000
-    for db in (0, 5, 15):
-        with server.raw() as connection:
-            connection.command("SELECT", db)
-            connection.send(b"".join(b"SET k%d v PXAT %d\r\n" % (number, deadline) for number in range(20_000)))
-            for _ in range(20_000):
-                connection.read_frame()
+    databases = (0, 5, 15)
     r = server.client()
-    wait_until(
-        lambda: (
-            "db0" not in r.info("keyspace") and "db5" not in r.info("keyspace") and "db15" not in r.info("keyspace")
-        ),
-        20,
-        "all to be freed",
-    )
-    assert (now_ms() - deadline) / 1000 < (FREED_WITHIN_S + 1.0) * slow_factor
+
+    def are_freed_soon():
+        deadline = now_ms() + 2000
+        for db in databases:
+            with server.raw() as connection:
+                connection.command("SELECT", db)
+                connection.send(b"".join(b"SET k%d v PXAT %d\r\n" % (n, deadline) for n in range(20_000)))
+                for _ in range(20_000):
+                    connection.read_frame()
+        wait_until(lambda: not {f"db{db}" for db in databases} & set(r.info("keyspace")), 20, "all to be freed")
+        return (now_ms() - deadline) / 1000 < (FREED_WITHIN_S + 1.0) * slow_factor
+
+    assert any(are_freed_soon() for _ in range(ATTEMPTS))
 
 
 def test_overwriting_cancels_the_deadline(r):
-    r.set("a", 1, px=400)
-    r.set("a", 2)
-    r.set("b", 1, px=400)
-    r.persist("b")
-    r.set("c", 1, px=400)
-    r.rename("c", "d")
-    r.set("c", 2)
+    while True:
+        began = now_ms()
+        r.set("a", 1, px=400)
+        r.set("a", 2)
+        r.set("b", 1, px=400)
+        r.persist("b")
+        r.set("c", 1, px=400)
+        r.rename("c", "d")
+        r.set("c", 2)
+        if now_ms() < began + 400:
+            break  # nothing ran out in between
     r.set("last", 1, px=500)
     wait_until(lambda: r.exists("last", "d") == 0, 5, "the later deadline to pass")
     assert r.mget("a", "b", "c") == [b"2", b"1", b"2"]

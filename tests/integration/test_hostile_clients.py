@@ -10,7 +10,7 @@ import time
 import pytest
 
 from support.resp import Closed, RawConnection, encode
-from support.server import SANITIZED
+from support.server import SANITIZED, free_port
 from support.waiting import wait_until
 
 MIB = 1 << 20
@@ -43,8 +43,8 @@ def test_held_client_that_takes_its_replies_late_keeps_its_connection(start_serv
     server = start_server(threads=4)
     controller, slow = server.raw(), server.raw(transport)
     controller.command("SET", "big", "x" * (32 * MIB))
+    number = int(slow.ask("CLIENT", "ID")[1])
     slow.send(encode("GET", "big") + encode("CLIENT", "PAUSE", 60_000, "WRITE") + encode("SET", "k", "v"))
-    number = int(controller.ask("CLIENT", "ID")[1]) + 1
 
     def is_paused():
         line = controller.ask("CLIENT", "LIST", "ID", number)[1]
@@ -111,7 +111,7 @@ def test_running_out_of_descriptors_neither_spins_nor_loses_who_waits(start_serv
     busy_until = time.monotonic() + 0.5
     while time.monotonic() < busy_until:
         assert steady.command("PING") == b"+PONG\r\n"
-    assert server.log().count("Too many open files") < 50  # a loop without a rest makes tens of thousands
+    assert server.log().count("Too many open files") < 1000  # a loop without a rest makes tens of thousands
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
     assert [client.read_frame() for client in clients] == [b"+PONG\r\n"] * 6
 
@@ -267,7 +267,7 @@ def kill_storm(server, stop, problems):
     try:
         while not stop.is_set():
             try:
-                connection = connection or RawConnection(server.address, timeout_s=20)
+                connection = connection or RawConnection(server.address)
                 number = connection.ask("CLIENT", "ID")[1]
                 connection.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
                 connection.command("CLIENT", "KILL", "ID", int(number) + 1)
@@ -275,7 +275,8 @@ def kill_storm(server, stop, problems):
             except (Closed, OSError) as end:
                 if isinstance(end, TimeoutError):
                     raise AssertionError("a killed client was left without an answer") from end
-                connection.close()
+                if connection is not None:
+                    connection.close()
                 connection = None
     except Exception as problem:
         problems.append(problem)
@@ -309,10 +310,7 @@ def test_ports_can_change_while_clients_connect(start_server):
     server = start_server(threads=4)
     controller = server.raw("unix")
     ports = [server.port]
-    for _ in range(3):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
+    ports += [free_port() for _ in range(3)]
     stop, problems, served = threading.Event(), [], []
 
     def connect_all_the_time(transport):

@@ -96,12 +96,27 @@ def test_a_slow_monitor_holds_nobody_up(start_server):
         writer.set(f"key:{i}", "x" * 50_000)
         line = LINE.match(quick.read_frame())
         assert line[3] == b"key:%d" % i
-    wait_until(lambda: len(writer.client_list()) == 2, 10, "the slow monitor to be closed")
-    assert writer.info("stats")["client_output_buffer_limit_disconnections"] == 1
+
+    def disconnections():
+        return writer.info("stats")["client_output_buffer_limit_disconnections"]
+
+    def write_on():  # how much the sockets take in is the system's affair
+        for _ in range(10):
+            writer.set("key", "x" * 50_000)
+            quick.read_frame()
+        quick.read_frame()  # INFO
+
+    while disconnections() == 0:
+        write_on()
+    assert disconnections() == 1
     quick.close()
     wait_until(lambda: len(writer.client_list()) == 1, 10, "the other one to be gone")
-    census = pairs(writer.execute_command("DEBUG", "CENSUS"))
-    assert census["monitors"] == 0 and census["inbox-bytes"] == 0
+
+    def is_forgotten():
+        census = pairs(writer.execute_command("DEBUG", "CENSUS"))
+        return census["monitors"] == 0 and census["inbox-bytes"] == 0
+
+    wait_until(is_forgotten, 10, "what was kept for them to be gone")
 
 
 def test_monitors_that_come_and_go_leave_nothing_behind(start_server):
@@ -316,7 +331,6 @@ def test_hot_keys_are_told_by_cost(start_server):
     assert by_net["often"] == 300 * (len(encode("GET", "often")) + len(b"$-1\r\n"))
     assert list(by_net.values()) == sorted(by_net.values(), reverse=True)
     assert list(by_cpu.values()) == sorted(by_cpu.values(), reverse=True)
-    assert "often" in by_cpu or "heavy" in by_cpu
     assert report["net-bytes-all-commands-all-slots"] >= sum(by_net.values())
     assert report["all-commands-all-slots-us"] >= sum(by_cpu.values())
     assert report["total-net-bytes"] >= 100_000
@@ -324,6 +338,19 @@ def test_hot_keys_are_told_by_cost(start_server):
     assert report["collection-start-time-unix-ms"] > 1_600_000_000_000
     assert r.execute_command("HOTKEYS", "RESET") == b"OK"
     assert r.execute_command("HOTKEYS", "GET") is None
+
+
+@HOTKEYS
+def test_keys_that_take_time_are_hot(start_server):
+    """Far more of it than a busy machine adds to the others."""
+    r = start_server(threads=2).client()
+    r.mset({"heavy:1": "ab" * 1000, "heavy:2": "ba" * 1000})
+    r.execute_command("HOTKEYS", "START", "METRICS", 1, "CPU", "COUNT", 2)
+    for i in range(100):
+        r.get(f"light:{i}")
+        if i % 10 == 0:
+            r.lcs("heavy:1", "heavy:2", len=True)
+    assert set(pairs(hot_keys(r)["by-cpu-time-us"])) == {"heavy:1", "heavy:2"}
 
 
 @HOTKEYS
@@ -525,9 +552,12 @@ def test_what_clients_leave_waiting_counts_as_used(start_server):
     queue.command("SET", "key", "x" * 3_000_000)
     monitor = server.raw()
     monitor.command("MONITOR")
-    for _ in range(50):
+
+    def are_counted():  # how much of it the sockets take in is the system's affair
         r.echo("y" * 200_000)
-    wait_until(lambda: r.info("memory")["used_memory"] > before + 8_000_000, 10, "both to be counted")
+        return r.info("memory")["used_memory"] > before + 8_000_000
+
+    wait_until(are_counted, 20, "both to be counted")
     memory = r.info("memory")
     assert memory["mem_clients_normal"] > 8_000_000
     queue.close()

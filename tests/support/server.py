@@ -4,6 +4,7 @@ A Server is one process with its own folder, port and Unix socket. Whoever start
 checks that it went down the way a healthy server does: exit status 0 and no sanitizer report in its output.
 """
 
+import collections
 import os
 import re
 import shutil
@@ -21,12 +22,13 @@ from redis.retry import Retry
 
 from .certificates import certificates
 from .resp import Closed, RawConnection
-from .waiting import wait_until
+from .waiting import PATIENCE_S, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SANITIZED = os.environ.get("LARDER_SANITIZED") == "1"
 READY_LINE = "eady to accept connections"  # 7.0 begins it otherwise when only the Unix socket is served
 QUIET = {"driver_info": None, "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+RESERVED_PORTS = 16  # more than a test uses at a time
 PORT_TAKEN_LINE = "Failed listening on port"
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|: runtime error: ")
 
@@ -42,10 +44,20 @@ def reference_binary():
     return shutil.which(os.environ.get("REDIS_SERVER", "redis-server"))
 
 
+_reserved = collections.deque()  # sockets of the last ports that free_port() gave out
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays free until a server is told to listen on it. The socket bound to it here is kept for a while:
+    the system then gives the port to nobody who asks for any, but to a server that names it, as both allow their
+    address to be used again and the one here does not listen."""
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("", 0))
+    _reserved.append(reservation)
+    if len(_reserved) > RESERVED_PORTS:
+        _reserved.popleft().close()
+    return reservation.getsockname()[1]
 
 
 def run_to_exit(binary, words, cwd, stdin=None):
@@ -56,14 +68,14 @@ def run_to_exit(binary, words, cwd, stdin=None):
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=120 if SANITIZED else 20,
+        timeout=PATIENCE_S,
         errors="replace",
     )
 
 
 def client_settings(arguments):
     """redis-py's settings for tests, with those given on top."""
-    return {"protocol": 2, "socket_timeout": 60, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
+    return {"protocol": 2, "socket_timeout": PATIENCE_S, "retry": Retry(NoBackoff(), 0), **QUIET, **arguments}
 
 
 def tls_settings(identity=None):
@@ -200,7 +212,7 @@ class Server:
             return self.tls_socket()
         return self.address if transport == "tcp" else self.unix_path
 
-    def tls_socket(self, context=None, timeout_s=20.0, host="127.0.0.1"):
+    def tls_socket(self, context=None, timeout_s=PATIENCE_S, host="127.0.0.1"):
         """A socket whose TLS handshake is complete, with the usual client's certificate; closed by its user."""
         context = context or certificates().client_context()
         plain = socket.create_connection((host, self.tls_port), timeout=timeout_s)

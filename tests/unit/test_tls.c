@@ -26,6 +26,8 @@ struct world {
     struct config config;
     struct identity authority, stranger;
     struct identity server, client, expired, unknown; /* of the authority; the last of the stranger */
+    int reservation;                                  /* a socket that keeps the system from giving `port` away */
+    int port;                                         /* for TLS */
 };
 
 /* A server's stream and a client, which reads from `inbox` and writes to `outbox`. */
@@ -63,6 +65,20 @@ static void write_text(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
+/* A port that nobody is given who asks the system for any, while the engine may listen there: both sockets allow their
+   address to be used again, and ours does not listen. */
+static void reserve_port(struct world *world)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int on = 1;
+    world->reservation = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(world->reservation, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(world->reservation, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(world->reservation, (struct sockaddr *)&address, &len), 0);
+    world->port = ntohs(address.sin_port);
+}
+
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -80,6 +96,7 @@ static int set_up(void **state)
     identity_write(&world->server, path_of(world, "server.crt"), path_of(world, "server.key"), NULL);
     identity_write(&world->server, path_of(world, "server.crt"), path_of(world, "locked.key"), "sesame");
     write_text(path_of(world, "text"), "not a certificate\n");
+    reserve_port(world);
     *state = world;
     return 0;
 }
@@ -96,6 +113,7 @@ static int tear_down(void **state)
     for (size_t i = 0; i < COUNT_OF(identities); i++)
         identity_free(identities[i]);
     cfg_free(&world->config);
+    close(world->reservation);
     free(world);
     ERR_clear_error();
     return 0;
@@ -879,21 +897,10 @@ static void without_memory_there_is_no_context_and_no_stream(void **state)
 
 /* --- serving --- */
 
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static larder *open_engine(struct world *world)
 {
     char lines[4 * PATH_SIZE];
-    snprintf(lines, sizeof(lines), "tls-port %d\ntls-cert-file %s\ntls-key-file %s\ntls-auth-clients no\n", free_port(),
+    snprintf(lines, sizeof(lines), "tls-port %d\ntls-cert-file %s\ntls-key-file %s\ntls-auth-clients no\n", world->port,
              path_of(world, "server.crt"), path_of(world, "server.key"));
     larder_options options = {.threads = 2, .config = lines};
     larder *engine = larder_open(&options, NULL, 0);

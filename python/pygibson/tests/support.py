@@ -1,5 +1,6 @@
 """Servers for the tests: the real one, a `gibson` from PATH, and scripted ones that send whatever a test wants."""
 
+import atexit
 import shutil
 import signal
 import socket
@@ -45,9 +46,13 @@ def wait_for(condition, what, seconds=START_S):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays free until a server is told to listen on it, now and after its end: the socket bound to it here
+    keeps the system from giving it to others who ask for any. It does not listen, and so does not keep the server out."""
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.bind(("", 0))
+    atexit.register(reservation.close)
+    return reservation.getsockname()[1]
 
 
 class Gibson:

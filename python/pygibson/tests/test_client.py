@@ -22,7 +22,7 @@ from pygibson import (
     UnavailableError,
 )
 
-from .support import CLOSE, HANG, OK, ScriptedTest, entry, free_port, listing, number, reply, value
+from .support import CLOSE, HANG, OK, TIMEOUT_MS, ScriptedTest, entry, free_port, listing, number, reply, value
 
 SHORT_MS = 50
 
@@ -182,7 +182,7 @@ class ErrorTest(ScriptedTest):
                 Client(unix_socket=address, timeout=SHORT_MS)
             accepting = threading.Timer(0.05, lambda: listener.accept()[0].close())
             accepting.start()
-            Client(unix_socket=address).close()
+            Client(unix_socket=address, timeout=TIMEOUT_MS).close()
             accepting.join()
 
 
@@ -313,10 +313,15 @@ class BadServerTest(ScriptedTest):
         def interrupt(_signal, _frame):
             raise Interruption
 
+        def signal_client(_request):
+            """Signals while the client waits for the reply, which does not come."""
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM)
+            self.server.is_over.wait()
+            return b""
+
         former = signal.signal(signal.SIGALRM, interrupt)
         self.addCleanup(signal.signal, signal.SIGALRM, former)
-        client = self.client_of(HANG)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        client = self.client_of(signal_client)
         with self.assertRaises(Interruption):
             client.get("k")
         with self.assertRaises(UnavailableError) as caught:
