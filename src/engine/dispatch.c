@@ -119,7 +119,7 @@ static bool open_fence(struct call *call)
         return false;
     }
     uint32_t number = 0;
-    const struct command *command = command_find_numbered(&call->engine->commands, ARG(2), &number);
+    const struct command *command = command_find_numbered(&call->engine->commands, ARG(FENCE_WORDS), &number);
     if (command == NULL || (command->flags & (CMD_FENCES | CMD_TRANSACTION))) {
         reply_error(call, "ERR FENCE takes a token and a command on keys");
         return false;
@@ -127,8 +127,8 @@ static bool open_fence(struct call *call)
     call->fence = (uint64_t)token;
     call->command = command;
     call->number = number;
-    call->argv += 2;
-    call->argc -= 2;
+    call->argv += FENCE_WORDS;
+    call->argc -= FENCE_WORDS;
     return true;
 }
 
