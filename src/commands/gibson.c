@@ -104,13 +104,6 @@ static bool replied(struct call *call, enum ks_status status)
     return false;
 }
 
-static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
-{
-    call_changed(call, key);
-    call_event(call, class, event, key);
-    return true;
-}
-
 /* An item was created: STATS tells when the first and the last one were. */
 static void note_creation(struct call *call)
 {
@@ -138,7 +131,7 @@ static bool put_fresh(struct call *call, struct ks_key *key, const struct new_st
         return false;
     ks_touch(key, call->now_ms);
     note_creation(call);
-    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    call_has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (deadline_ms != NO_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
@@ -155,7 +148,7 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     if (!replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)))
         return false;
     ks_touch(key, call->now_ms);
-    return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+    return call_has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
 /* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored
@@ -175,7 +168,7 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
     item.has_zero_ttl = lifetime->is_zero;
     if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms)) || !replied(call, ks_set_item(key, item)))
         return false;
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
 }
 
 /* Locks an item that is not locked; its time to live begins anew. */
@@ -260,7 +253,7 @@ void cmd_gibson_del(struct call *call)
         return;
     }
     ks_delete(&key);
-    has_changed(call, &key, CFG_NOTIFY_GENERIC, "del");
+    call_has_changed(call, &key, CFG_NOTIFY_GENERIC, "del");
     reply_ok(call);
 }
 
@@ -465,7 +458,7 @@ static bool delete_one(struct call *call, struct ks_key *key, void *context)
     if (!is_open_string(call, key))
         return false;
     ks_delete(key);
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* GIBSON MDEL prefix */

@@ -141,13 +141,6 @@ void cmd_prefix_get(struct call *call)
 
 /* ---- Writing ---- */
 
-static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
-{
-    call_changed(call, key);
-    call_event(call, class, event, key);
-    return true;
-}
-
 bool prefix_change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context, int64_t *changed)
 {
     struct keyspace *ks = &call->engine->keyspace;
@@ -180,7 +173,7 @@ static bool delete_one(struct call *call, struct ks_key *key, void *context)
 {
     (void)context;
     ks_delete(key);
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* PREFIX DEL prefix, PREFIX UNLINK prefix: the same here, where freeing never stalls. */
@@ -201,7 +194,7 @@ static bool set_one(struct call *call, struct ks_key *key, void *context)
         reply_no_memory(call);
         return false;
     }
-    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    call_has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (new->deadline_ms != NO_DEADLINE &&new->deadline_ms != KEEP_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
@@ -263,7 +256,7 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
         return false;
     bytes value = {text, num_format_int64(text, sum)};
     if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)
-        return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+        return call_has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
     reply_no_memory(call);
     return false;
 }
@@ -307,12 +300,12 @@ static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *con
     int64_t deadline_ms = *(int64_t *)context;
     if (deadline_ms <= call->now_ms) {
         ks_delete(key);
-        return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+        return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
     }
     if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
         return false;
     if (ks_set_deadline(key, deadline_ms) == KS_OK)
-        return has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
+        return call_has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
     reply_no_memory(call);
     return false;
 }

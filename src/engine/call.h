@@ -118,6 +118,15 @@ static inline void call_event(struct call *call, enum cfg_notify class, const ch
         call_tell(call, class, event, key);
 }
 
+/* Both, for a change that one event tells. True: who changes many keys counts it. */
+static inline bool call_has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class,
+                                    const char *event)
+{
+    call_changed(call, key);
+    call_event(call, class, event, key);
+    return true;
+}
+
 /* The whole of database `db`, and of `other` (perhaps the same), is about to change; all shards are locked. */
 void call_databases_change(struct call *call, size_t db, size_t other);
 /* Whole databases have changed, which and how many does not matter; all shards are still locked. */
