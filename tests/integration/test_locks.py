@@ -125,6 +125,30 @@ def test_a_token_lets_its_owner_write_and_nobody_else(r):
     assert r.get("k") == b"3"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("FLUSHALL",),
+        ("SWAPDB", "0", "1"),
+        ("LOCK", "k", "5"),
+        ("UNLOCK", "k"),
+        ("PREFIX", "LOCK", "k", "5"),
+        ("PREFIX", "UNLOCK", "k"),
+        ("GIBSON", "SET", "0", "k", "x"),
+        ("GIBSON", "MDEL", "k"),
+        ("GIBSON", "UNLOCK", "k"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_token_can_not_answer_for_is_not_run_under_one(r, words):
+    """Writes that do not name their keys, or that pass locks over: a stale owner would get through."""
+    r.set("k", "1")
+    stale = r.execute_command("LOCK", "k", 100, "TOKEN")
+    r.execute_command("UNLOCK", "k")
+    assert outcome(r, "FENCE", stale, *words) == "FENCE takes a token and a command on keys"
+    assert r.get("k") == b"1" and r.execute_command("UNLOCK", "k") == 0
+
+
 def test_a_stale_owner_is_refused_when_the_lock_has_run_out(start_engine):
     server = start_engine()
     server.engine.freeze()
@@ -175,6 +199,10 @@ def test_prefix_writes_skip_locked_keys_and_do_not_count_them(r):
         (("FENCE", "1", "NOSUCH", "k"), "FENCE takes a token and a command on keys"),
         (("FENCE", "1", "FENCE", "1", "GET", "k"), "FENCE takes a token and a command on keys"),
         (("FENCE", "1", "MULTI"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "WATCH", "k"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PING"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PREFIX"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PREFIX", "NOSUCH", "k"), "unknown subcommand 'NOSUCH'. Try PREFIX HELP."),
         (("FENCE", "1", "GET"), "wrong number of arguments for 'get' command"),
         (("FENCE", "1"), "wrong number of arguments for 'fence' command"),
     ],

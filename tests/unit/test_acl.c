@@ -247,6 +247,26 @@ static void prefix_commands_need_the_right_to_every_key(void **state)
     larder_session_close(admin);
 }
 
+static void who_may_not_say_fence_may_run_nothing_behind_it(void **state)
+{
+    larder_session *admin = open_session(*state);
+    larder_connection *client = open_connection(*state);
+    assert_status(admin, "OK", "MSET", "a", "x", "b", "x");
+    assert_integer(admin, 1, "LOCK", "a", "100", "TOKEN");
+    assert_integer(admin, 2, "LOCK", "b", "100", "TOKEN");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "~a", "+@all", "-fence");
+    assert_answer(client, "AUTH u x", "+OK\r\n");
+    assert_answer(client, "FENCE 1 SET a y",
+                  "-NOPERM User u has no permissions to run the 'fence' command\r\n");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "+fence", "-append");
+    assert_answer(client, "FENCE 1 SET a y", "+OK\r\n");
+    assert_answer(client, "FENCE 1 APPEND a y",
+                  "-NOPERM User u has no permissions to run the 'append' command\r\n");
+    assert_answer(client, "FENCE 2 SET b y", "-NOPERM No permissions to access a key\r\n");
+    larder_disconnect(client);
+    larder_session_close(admin);
+}
+
 /* ---- Subscribers ---- */
 
 static void subscribers_that_lose_a_channel_are_closed_at_once(void **state)
@@ -848,6 +868,7 @@ int main(void)
         WITH_ENGINE(transactions_are_checked_when_queued_and_when_run),
         WITH_ENGINE(rules_that_a_transaction_changes_hold_within_it),
         WITH_ENGINE(prefix_commands_need_the_right_to_every_key),
+        WITH_ENGINE(who_may_not_say_fence_may_run_nothing_behind_it),
         WITH_ENGINE(subscribers_that_lose_a_channel_are_closed_at_once),
         WITH_ENGINE(a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions),
         WITH_ENGINE(subscribers_stay_while_a_selector_permits_their_channel),
