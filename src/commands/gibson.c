@@ -166,7 +166,8 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
     struct item item = ks_item(key, call->now_ms);
     item.time_ms = call->now_ms;
     item.has_zero_ttl = lifetime->is_zero;
-    if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms)) || !replied(call, ks_set_item(key, item)))
+    if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms, call->now_ms)) ||
+        !replied(call, ks_set_item(key, item)))
         return false;
     return call_has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
 }
@@ -179,7 +180,7 @@ static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_s)
     int64_t deadline_ms = entry_deadline_ms(key->entry);
     bool is_moved = deadline_ms != NO_DEADLINE && !__builtin_add_overflow(deadline_ms, age_ms, &deadline_ms) &&
                     deadline_ms < NO_DEADLINE;
-    if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms)))
+    if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms, call->now_ms)))
         return false;
     if (!replied(call, ks_lock_item(key, lock_s, call->now_ms, &token)))
         return false;

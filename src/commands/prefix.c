@@ -304,7 +304,7 @@ static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *con
     }
     if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
         return false;
-    if (ks_set_deadline(key, deadline_ms) == KS_OK)
+    if (ks_set_deadline(key, deadline_ms, call->now_ms) == KS_OK)
         return call_has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
     reply_no_memory(call);
     return false;

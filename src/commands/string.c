@@ -409,7 +409,7 @@ void cmd_getex(struct call *call)
         delete_key(call, &key);
     } else if ((options.given & OPTION_PERSIST) && entry_deadline_ms(key.entry) == NO_DEADLINE) {
         reply_viewed(call, key.entry, &view);
-    } else if (ks_set_deadline(&key, options.deadline_ms) == KS_OK) {
+    } else if (ks_set_deadline(&key, options.deadline_ms, call->now_ms) == KS_OK) {
         call_changed(call, &key);
         call_event(call, CFG_NOTIFY_GENERIC, options.given & OPTION_PERSIST ? "persist" : "expire", &key);
         reply_viewed(call, key.entry, &view);

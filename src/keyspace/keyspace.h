@@ -223,8 +223,8 @@ MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t
 /* Locked. Bytes by which that would make the key's memory grow, about, if its string is not shortened. */
 size_t ks_resize_growth(const struct ks_key *key, size_t len);
 
-/* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
-MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms);
+/* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE); the time of its item begins anew. */
+MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms, int64_t now_ms);
 
 /* Locked. Deletes an existing key. */
 void ks_delete(struct ks_key *key);
