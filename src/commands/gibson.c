@@ -342,9 +342,11 @@ static int64_t meta_encoding(struct call *call, const struct ks_key *key)
     return entry_is_number(key->entry) ? number : entry_is_compressed(key->entry) ? compressed : plain;
 }
 
+/* Under a policy that goes by frequency no times are kept: now. */
 static int64_t meta_access(struct call *call, const struct ks_key *key)
 {
-    return call->now_ms / 1000 - ks_idle_seconds(key, call->now_ms);
+    bool has_time = ks_keeps_times(key->ks);
+    return call->now_ms / 1000 - (has_time ? ks_idle_seconds(key, call->now_ms) : 0);
 }
 
 static int64_t meta_created(struct call *call, const struct ks_key *key)

@@ -200,6 +200,11 @@ struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint
 
 /* Locked. Remembers that an existing key was used now. */
 void ks_touch(struct ks_key *key, int64_t now_ms);
+/* Any thread. Are times of use remembered at present, and not the frequency? */
+static inline bool ks_keeps_times(const struct keyspace *ks)
+{
+    return atomic_load_explicit(&ks->access.kind, memory_order_relaxed) != ACCESS_FREQUENCY;
+}
 /* Locked. Seconds since the last use, and the decayed counter of uses. */
 int64_t ks_idle_seconds(const struct ks_key *key, int64_t now_ms);
 unsigned ks_frequency(const struct ks_key *key, int64_t now_ms);

@@ -709,6 +709,23 @@ def test_over_the_limit_of_memory_idle_items_are_deleted(make_peer):
     assert peer.ask(GET, b"used") == number(1)
 
 
+def test_nothing_is_idle_where_uses_are_counted_instead_of_timed(make_engine_peer):
+    """Under an LFU policy no item has a time of its last use."""
+    peer = make_engine_peer(max_memory=1 << 20, gc_ratio=60, max_mem_cron=15)
+    redis = peer.engine.connect()
+    redis.sendall(b"CONFIG SET maxmemory-policy volatile-lfu\r\n")
+    wait_until(lambda: redis.recv(100) == b"+OK\r\n", what="the policy")
+    peer.ask(INC, b"idle")
+    peer.pass_seconds(50)
+    fill_memory(peer.ask)
+    for _ in range(5):
+        peer.pass_seconds(16)
+        peer.ask(SET, b"0 fill " + b"x" * 4000)
+        peer.engine.upkeep()
+    assert peer.ask(GET, b"idle") == number(1)
+    assert meta(peer.ask, b"idle", b"access") == peer.now()
+
+
 def test_below_the_limit_of_memory_nothing_is_deleted(make_peer):
     peer = make_peer(gc_ratio=60, max_mem_cron=15)
     peer.ask(INC, b"idle")
