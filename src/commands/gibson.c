@@ -522,12 +522,8 @@ void cmd_gibson_munlock(struct call *call)
 /* GIBSON COUNT prefix: unlike PREFIX COUNT a use of every key, as it is in Gibson. */
 void cmd_gibson_count(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_use = true};
-    struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
-        return;
-    reply_integer(call, (int64_t)listing.left);
-    listing_free(&listing);
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_use = true, .is_view = true};
+    prefix_reply_count(call, &query);
 }
 
 /* ---- Lists ---- */
@@ -624,7 +620,7 @@ static void reply_names(struct call *call, struct listing *listing)
 /* GIBSON KEYS prefix: the keys, numbered from 0. */
 void cmd_gibson_keys(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
     struct listing listing;
     if (!prefix_collect(call, &listing, &query))
         return;

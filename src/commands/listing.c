@@ -19,6 +19,7 @@ struct record {
 
 struct collecting {
     const struct listing_query *query;
+    struct call *viewer; /* who must be asked for each key whether it may be seen; NULL: all may */
     struct listing_run *run;
     int64_t now_ms;
     bool has_failed;
@@ -76,6 +77,8 @@ static bool collect_entry(void *context, void *item)
     enum listing_kind kind = collecting->query->kind;
     if (entry_deadline_ms(entry) <= collecting->now_ms || (kind == LISTING_VALUES && entry->type != TYPE_STRING))
         return true;
+    if (collecting->viewer != NULL && !acl_may_touch_key(collecting->viewer, entry_key(entry), 0))
+        return true;
     collecting->has_failed = !add(collecting->run, entry, kind);
     return !collecting->has_failed && collecting->run->count < collecting->query->limit;
 }
@@ -97,7 +100,9 @@ static bool collect_shard(struct call *call, size_t number, const struct listing
 {
     struct keyspace *ks = &call->engine->keyspace;
     struct shard *shard = &ks->shards[number];
-    struct collecting collecting = {.query = query, .run = run, .now_ms = call->now_ms};
+    bool sees_all = !query->is_view || acl_may_touch_all_keys(call);
+    struct collecting collecting = {
+        .query = query, .viewer = sees_all ? NULL : call, .run = run, .now_ms = call->now_ms};
     bool was_taken = ks_enter(ks, shard);
     enum ks_status status =
         ks_visit_prefix(shard, call_db(call), query->prefix, query->after, collect_entry, &collecting);

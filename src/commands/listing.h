@@ -18,6 +18,7 @@ struct listing_query {
     const bytes *after; /* NULL: from the beginning */
     size_t limit;       /* keys; SIZE_MAX: all */
     bool is_use;        /* each key listed was used, as if it had been read */
+    bool is_view;       /* keys that the session's user may do nothing with are left out */
 };
 
 struct listed {

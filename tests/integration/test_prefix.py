@@ -146,6 +146,23 @@ def test_keys_past_their_deadline_are_no_keys(start_engine):
         assert prefix(r, "COUNT", "p:") == 1
 
 
+def test_keys_past_their_deadline_are_no_keys_during_a_pause_either(start_engine):
+    """While writes are paused what has expired stays where it is, but nobody may see it."""
+    engine = start_engine()
+    engine.engine.freeze()
+    r = engine.client()
+    for number in range(20):
+        r.set(f"p:{number}", "x", px=50 + 1000 * number)
+    r.client_pause(100_000, all=False)
+    engine.engine.advance(10)
+    for mode in MODES:
+        r.config_set("prefix-index", mode)
+        assert prefix(r, "COUNT", "p:") == len(prefix(r, "KEYS", "p:")) == 10
+    assert r.dbsize() == 20
+    r.client_unpause()
+    assert prefix(r, "COUNT", "p:") == r.dbsize() == 10
+
+
 def test_databases_are_apart_and_swap_with_their_index(p):
     fill(p, [b"k:1", b"k:2"])
     connection = p.connection_pool.get_connection()
