@@ -694,6 +694,15 @@ def test_over_the_limit_of_memory_set_and_mset_are_refused_before_their_syntax(m
     assert ask(GET, b"n") == number(1)
 
 
+def test_mset_is_refused_when_what_it_adds_would_pass_the_limit_of_memory(make_engine_peer):
+    peer = make_engine_peer(max_memory=4 << 20, max_value_size=100_000, compression=1 << 20)
+    for index in range(400):
+        assert peer.ask(SET, b"0 many:%d x" % index) == value(b"x")
+    assert peer.ask(MSET, b"many: " + b"y" * 90_000) == MEM
+    assert peer.ask(GET, b"many:7") == value(b"x")
+    assert peer.ask(MSET, b"many: " + b"y" * 5_000) == number(400)
+
+
 def test_over_the_limit_of_memory_idle_items_are_deleted(make_peer):
     peer = make_peer(max_memory=1 << 20, gc_ratio=60, max_mem_cron=15)
     for key in (b"idle", b"used", b"locked"):
