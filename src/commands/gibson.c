@@ -529,13 +529,34 @@ void cmd_gibson_count(struct call *call)
 /* ---- Lists ---- */
 
 /* A list that is too large ends the connection, as in Gibson, whose clients are not told why. */
+static void reply_too_large(struct call *call)
+{
+    reply_error(call, "TOOLARGE the reply would be larger than gibson-max-response-size");
+    call->session->close_after_reply = true;
+}
+
 static bool is_too_large(struct call *call, size_t bytes)
 {
     if (bytes <= CFG_READ(call->engine->config, gibson_max_response_size))
         return false;
-    reply_error(call, "TOOLARGE the reply would be larger than gibson-max-response-size");
-    call->session->close_after_reply = true;
+    reply_too_large(call);
     return true;
+}
+
+/* Collects a list with something in it; otherwise the reply has been given. */
+static bool collect_some(struct call *call, struct listing *listing, struct listing_query *query)
+{
+    query->most_bytes = CFG_READ(call->engine->config, gibson_max_response_size);
+    if (!prefix_collect(call, listing, query))
+        return false;
+    if (listing->left > 0)
+        return true;
+    if (listing->is_too_large)
+        reply_too_large(call);
+    else
+        reply_null(call);
+    listing_free(listing);
+    return false;
 }
 
 enum { LIST_HEAD = 4, PAIR_HEAD = 4 + 1 + 4 }; /* bytes of a list, and of each of its pairs, beside keys and values */
@@ -590,11 +611,9 @@ void cmd_gibson_mget(struct call *call)
     struct listing_query query = {
         .prefix = ARG(2), .limit = limit > 0 ? (size_t)limit : SIZE_MAX, .kind = LISTING_VALUES, .is_use = true};
     struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
+    if (!collect_some(call, &listing, &query))
         return;
-    if (listing.left == 0)
-        reply_null(call);
-    else if (prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS))
+    if (prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS))
         reply_values(call, &listing, query.limit);
     listing_free(&listing);
 }
@@ -622,12 +641,9 @@ void cmd_gibson_keys(struct call *call)
 {
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
     struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
+    if (!collect_some(call, &listing, &query))
         return;
-    if (listing.left == 0)
-        reply_null(call);
-    else
-        reply_names(call, &listing);
+    reply_names(call, &listing);
     listing_free(&listing);
 }
 

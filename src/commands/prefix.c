@@ -26,6 +26,18 @@ bool prefix_collect(struct call *call, struct listing *listing, const struct lis
     return false;
 }
 
+/* For a reply as long as the list. One that no client could be sent would be the end of this one when it is written: it
+   is not even collected. */
+static bool collect_for_reply(struct call *call, struct listing *listing, struct listing_query *query)
+{
+    query->most_bytes = call->session->out.ceiling;
+    if (!prefix_collect(call, listing, query))
+        return false;
+    if (listing->is_too_large)
+        call->session->out.failed = true;
+    return !listing->is_too_large;
+}
+
 bool prefix_may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access)
 {
     struct listed listed;
@@ -116,7 +128,7 @@ void cmd_prefix_keys(struct call *call)
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
     struct listing listing;
     struct listed listed;
-    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+    if (!parse_page(call, &query) || !collect_for_reply(call, &listing, &query))
         return;
     reply_array(call, listing.left);
     while (listing_next(&listing, &listed))
@@ -140,7 +152,7 @@ void cmd_prefix_get(struct call *call)
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .kind = LISTING_VALUES};
     struct listing listing;
     struct listed listed;
-    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+    if (!parse_page(call, &query) || !collect_for_reply(call, &listing, &query))
         return;
     if (!prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS)) {
         listing_free(&listing);
