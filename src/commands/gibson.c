@@ -195,7 +195,7 @@ void cmd_gibson_set(struct call *call)
 {
     int64_t ttl;
     struct ks_key key;
-    if (!take_number(call, 2, &ttl) || !look_up(call, 3, &key))
+    if (store_is_too_long(call, ARG(4)) || !take_number(call, 2, &ttl) || !look_up(call, 3, &key))
         return;
     if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
@@ -435,6 +435,8 @@ static bool set_one(struct call *call, struct ks_key *key, void *context)
 void cmd_gibson_mset(struct call *call)
 {
     struct new_string value;
+    if (store_is_too_long(call, ARG(3)))
+        return;
     begin_value(call, &value, ARG(3));
     change_all(call, KEY_UPDATE, set_one, &value);
     store_end(&value);

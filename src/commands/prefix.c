@@ -254,10 +254,8 @@ void cmd_prefix_set(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    if (ARG(3).len > KS_VALUE_MAX) {
-        reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    if (store_is_too_long(call, ARG(3)))
         return;
-    }
     if (call->argc == 5)
         new.deadline_ms = KEEP_DEADLINE;
     else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))

@@ -1,10 +1,10 @@
 /* Gibson frames: requests however they were cut on their way, and what becomes of a list that cannot be completed. */
-#include "property.h"
+#include "embedding.h"
 
 #include "engine/engine.h"
 #include "protocol/gibson.h"
 
-#include <string.h>
+#include <sys/mman.h>
 
 static const struct gibson_limits limits = {.max_request = 64, .max_key = 8, .max_value = 16};
 
@@ -78,11 +78,37 @@ static void an_error_within_a_list_costs_the_client_its_connection(void **state)
     out_pool_free(&pool);
 }
 
+/* Both protocols can be configured to let more pass than that; the pages are never touched, so they cost nothing. */
+static void a_value_beyond_what_an_entry_takes_is_refused(void **state)
+{
+    const size_t len = (size_t)KS_VALUE_MAX + 1;
+    const char *text = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    char *value = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(value != MAP_FAILED);
+    larder *engine = open_configured("proto-max-bulk-len 1gb");
+    larder_session *session = open_session(engine);
+    assert_status(session, "OK", "SET", "key", "small");
+    const char *const set[] = {"GIBSON", "SET", "0", "key", value};
+    const char *const mset[] = {"GIBSON", "MSET", "k", value};
+    const char *const prefix_set[] = {"PREFIX", "SET", "k", value};
+    check_reply(larder_command_argv(session, 5, set, (size_t[]){6, 3, 1, 3, len}), LARDER_ERROR, text, 0, __FILE__,
+                __LINE__);
+    check_reply(larder_command_argv(session, 4, mset, (size_t[]){6, 4, 1, len}), LARDER_ERROR, text, 0, __FILE__,
+                __LINE__);
+    check_reply(larder_command_argv(session, 4, prefix_set, (size_t[]){6, 3, 1, len}), LARDER_ERROR, text, 0, __FILE__,
+                __LINE__);
+    assert_string(session, "small", "GET", "key");
+    larder_session_close(session);
+    larder_close(engine);
+    munmap(value, len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_frame_is_a_request_when_its_last_byte_has_come),
         cmocka_unit_test(an_error_within_a_list_costs_the_client_its_connection),
+        cmocka_unit_test(a_value_beyond_what_an_entry_takes_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
