@@ -277,6 +277,14 @@ def test_bad_words_are_refused(r, words, error):
     assert outcome(r, *words) == error
 
 
+def test_the_keys_of_a_fenced_command_can_be_told(r):
+    assert r.command_getkeys("FENCE", 1, "MSET", "a", 1, "b", 2) == ["a", "b"]
+    assert r.command_getkeys("FENCE", 1, "GIBSON", "GET", "a") == ["a"]
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1, "PING") == "The command has no key arguments"
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1, "NOSUCH", "a") == "Invalid command specified"
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1) == "The command has no key arguments"
+
+
 def test_missing_keys_cannot_be_locked(r):
     assert r.execute_command("LOCK", "missing", 1) == 0
     assert r.execute_command("LOCK", "missing", 1, "TOKEN") is None

@@ -277,13 +277,17 @@ static void who_may_not_say_fence_may_run_nothing_behind_it(void **state)
     assert_integer(admin, 2, "LOCK", "b", "100", "TOKEN");
     assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "~a", "+@all", "-fence");
     assert_answer(client, "AUTH u x", "+OK\r\n");
-    assert_answer(client, "FENCE 1 SET a y",
-                  "-NOPERM User u has no permissions to run the 'fence' command\r\n");
+    assert_answer(client, "FENCE 1 SET a y", "-NOPERM User u has no permissions to run the 'fence' command\r\n");
     assert_status(admin, "OK", "ACL", "SETUSER", "u", "+fence", "-append");
     assert_answer(client, "FENCE 1 SET a y", "+OK\r\n");
-    assert_answer(client, "FENCE 1 APPEND a y",
-                  "-NOPERM User u has no permissions to run the 'append' command\r\n");
+    assert_answer(client, "FENCE 1 APPEND a y", "-NOPERM User u has no permissions to run the 'append' command\r\n");
     assert_answer(client, "FENCE 2 SET b y", "-NOPERM No permissions to access a key\r\n");
+    assert_status(admin, "OK", "ACL", "DRYRUN", "u", "FENCE", "1", "SET", "a", "y");
+    assert_string(admin, "User u has no permissions to access the 'b' key", "ACL", "DRYRUN", "u", "FENCE", "1", "SET",
+                  "b", "y");
+    assert_string(admin, "User u has no permissions to run the 'append' command", "ACL", "DRYRUN", "u", "FENCE", "1",
+                  "APPEND", "a", "y");
+    assert_error(admin, "ERR Command 'nosuch' not found", "ACL", "DRYRUN", "u", "FENCE", "1", "nosuch");
     larder_disconnect(client);
     larder_session_close(admin);
 }
