@@ -199,28 +199,29 @@ void cmd_acl_whoami(struct call *call)
 
 /* ---- Trying ---- */
 
-/* The command that the arguments from argv[3] on would run; false when the error has been replied. */
-static bool find_question(struct call *call, struct acl_question *question, char name[NAME_SIZE])
+/* The command that the arguments from argv[first] on would run; false when the error has been replied. */
+static bool find_question(struct call *call, size_t first, struct acl_question *question, char name[NAME_SIZE])
 {
     const struct command *container = NULL;
+    size_t argc = call->argc - first;
     uint32_t number = 0;
-    const struct command *command = command_find_numbered(&call->engine->commands, ARG(3), &number);
-    if (command != NULL && command->subcommands != NULL && call->argc > 4) {
+    const struct command *command = command_find_numbered(&call->engine->commands, ARG(first), &number);
+    if (command != NULL && command->subcommands != NULL && argc > 1) {
         container = command;
-        command = command_find_subcommand(container, ARG(4));
+        command = command_find_subcommand(container, ARG(first + 1));
         if (command != NULL)
             number = command_subnumber(number, container, command);
     }
     if (command == NULL) {
-        reply_error_format(call, "ERR Command '%.*s' not found", quoted_text_length(ARG(3)), ARG(3).at);
+        reply_error_format(call, "ERR Command '%.*s' not found", quoted_text_length(ARG(first)), ARG(first).at);
         return false;
     }
     command_full_name(container, command, name, NAME_SIZE);
-    if (!command_arity_fits(command, call->argc - 3)) {
+    if (!command_arity_fits(command, argc)) {
         reply_error_format(call, "ERR wrong number of arguments for '%s' command", name);
         return false;
     }
-    *question = (struct acl_question){.command = command, .number = number, .argv = &ARG(3), .argc = call->argc - 3};
+    *question = (struct acl_question){.command = command, .number = number, .argv = &ARG(first), .argc = argc};
     return true;
 }
 
@@ -240,25 +241,38 @@ static void reply_answer(struct call *call, const struct acl_question *question,
     reply_text(call, &text);
 }
 
-/* ACL DRYRUN username command [arg ...]: might that user run it? OK, or why not. */
-void cmd_acl_dryrun(struct call *call)
+/* Might these rules' user run what stands in the arguments from argv[first] on? If so nothing has been replied, and
+ *command is what it would be. */
+static bool is_allowed(struct call *call, const struct acl_rules *rules, size_t first, const struct command **command)
 {
     struct acl_question question;
     char name[NAME_SIZE];
+    if (!find_question(call, first, &question, name))
+        return false;
+    struct acl_answer answer = acl_check(rules, &question);
+    *command = question.command;
+    if (answer.verdict == ACL_PERMITTED)
+        return true;
+    reply_answer(call, &question, &answer, name);
+    return false;
+}
+
+/* ACL DRYRUN username command [arg ...]: might that user run it? OK, or why not. */
+void cmd_acl_dryrun(struct call *call)
+{
     struct acl_user *user = acl_find_user(call->engine, ARG(2));
     if (user == NULL) {
         reply_error_format(call, "ERR User '%.*s' not found", quoted_text_length(ARG(2)), ARG(2).at);
         return;
     }
-    if (find_question(call, &question, name)) {
-        struct acl_rules *rules = acl_user_rules(call->engine, user);
-        struct acl_answer answer = acl_check(rules, &question);
-        acl_rules_drop(rules);
-        if (answer.verdict == ACL_PERMITTED)
-            reply_ok(call);
-        else
-            reply_answer(call, &question, &answer, name);
-    }
+    struct acl_rules *rules = acl_user_rules(call->engine, user);
+    const struct command *command;
+    bool is_fine = is_allowed(call, rules, 3, &command);
+    if (is_fine && (command->flags & CMD_FENCES))
+        is_fine = is_allowed(call, rules, 3 + FENCE_WORDS, &command);
+    if (is_fine)
+        reply_ok(call);
+    acl_rules_drop(rules);
     acl_user_drop(user);
 }
 

@@ -511,18 +511,25 @@ static bool has_keys(const struct command *command)
     return false;
 }
 
-/* Finds the command that the arguments from argv[2] on would run; NULL when the error has been replied. */
-static const struct command *command_to_be_run(struct call *call)
+/* Finds the command that the arguments from argv[2] on would run, behind FENCE if that is in front, and which of them
+   (*first) is its name; NULL when the error has been replied. */
+static const struct command *command_to_be_run(struct call *call, size_t *first)
 {
-    const struct command *command = command_find(&call->engine->commands, ARG(2));
-    if (command != NULL && command->subcommands != NULL && call->argc > 3)
-        command = command_find_subcommand(command, ARG(3));
+    const struct command_table *table = &call->engine->commands;
+    const struct command *command = command_find(table, ARG(2));
+    *first = 2;
+    if (command != NULL && (command->flags & CMD_FENCES) && call->argc > *first + FENCE_WORDS) {
+        *first += FENCE_WORDS;
+        command = command_find(table, ARG(*first));
+    }
+    if (command != NULL && command->subcommands != NULL && call->argc > *first + 1)
+        command = command_find_subcommand(command, ARG(*first + 1));
     const char *error = NULL;
     if (command == NULL)
         error = "ERR Invalid command specified";
     else if (!has_keys(command))
         error = "ERR The command has no key arguments";
-    else if (!command_arity_fits(command, call->argc - 2))
+    else if (!command_arity_fits(command, call->argc - *first))
         error = "ERR Invalid number of arguments specified for command";
     if (error == NULL)
         return command;
@@ -541,11 +548,12 @@ static void reply_key(struct call *call, bytes key, uint16_t flags, bool with_fl
 
 static void reply_keys(struct call *call, bool with_flags)
 {
-    const struct command *command = command_to_be_run(call);
+    size_t first;
+    const struct command *command = command_to_be_run(call, &first);
     if (command == NULL)
         return;
-    const bytes *argv = call->argv + 2;
-    size_t argc = call->argc - 2;
+    const bytes *argv = call->argv + first;
+    size_t argc = call->argc - first;
     struct key_range ranges[KEY_RANGES_MAX];
     int range_count = command_keys(command, argv, argc, ranges);
     size_t count = 0;

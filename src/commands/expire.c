@@ -84,7 +84,7 @@ static void expire(struct call *call, int64_t unit_ms, int64_t base_ms)
     bool has_passed = deadline_ms <= call->now_ms;
     if (has_passed) {
         ks_delete(&key);
-    } else if (ks_set_deadline(&key, deadline_ms) != KS_OK) {
+    } else if (ks_set_deadline(&key, deadline_ms, call->now_ms) != KS_OK) {
         reply_no_memory(call);
         return;
     }
@@ -161,7 +161,7 @@ static void cmd_persist(struct call *call)
         reply_integer(call, 0);
         return;
     }
-    if (ks_set_deadline(&key, NO_DEADLINE) != KS_OK) {
+    if (ks_set_deadline(&key, NO_DEADLINE, call->now_ms) != KS_OK) {
         reply_no_memory(call);
         return;
     }

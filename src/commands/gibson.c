@@ -104,13 +104,6 @@ static bool replied(struct call *call, enum ks_status status)
     return false;
 }
 
-static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
-{
-    call_changed(call, key);
-    call_event(call, class, event, key);
-    return true;
-}
-
 /* An item was created: STATS tells when the first and the last one were. */
 static void note_creation(struct call *call)
 {
@@ -138,7 +131,7 @@ static bool put_fresh(struct call *call, struct ks_key *key, const struct new_st
         return false;
     ks_touch(key, call->now_ms);
     note_creation(call);
-    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    call_has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (deadline_ms != NO_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
@@ -155,7 +148,7 @@ static bool put_number(struct call *call, struct ks_key *key, int64_t number)
     if (!replied(call, ks_put_item(key, value, false, STRING_INT, KEEP_DEADLINE, call->now_ms, item)))
         return false;
     ks_touch(key, call->now_ms);
-    return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+    return call_has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
 }
 
 /* Adds to an existing string; false when it is no number, or (call->failed) there is no memory. What is stored
@@ -173,9 +166,10 @@ static bool set_lifetime(struct call *call, struct ks_key *key, const struct lif
     struct item item = ks_item(key, call->now_ms);
     item.time_ms = call->now_ms;
     item.has_zero_ttl = lifetime->is_zero;
-    if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms)) || !replied(call, ks_set_item(key, item)))
+    if (!replied(call, ks_set_deadline(key, lifetime->deadline_ms, call->now_ms)) ||
+        !replied(call, ks_set_item(key, item)))
         return false;
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, lifetime->is_zero ? "persist" : "expire");
 }
 
 /* Locks an item that is not locked; its time to live begins anew. */
@@ -186,7 +180,7 @@ static bool set_lock(struct call *call, struct ks_key *key, int64_t lock_s)
     int64_t deadline_ms = entry_deadline_ms(key->entry);
     bool is_moved = deadline_ms != NO_DEADLINE && !__builtin_add_overflow(deadline_ms, age_ms, &deadline_ms) &&
                     deadline_ms < NO_DEADLINE;
-    if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms)))
+    if (is_moved && !replied(call, ks_set_deadline(key, deadline_ms, call->now_ms)))
         return false;
     if (!replied(call, ks_lock_item(key, lock_s, call->now_ms, &token)))
         return false;
@@ -201,7 +195,7 @@ void cmd_gibson_set(struct call *call)
 {
     int64_t ttl;
     struct ks_key key;
-    if (!take_number(call, 2, &ttl) || !look_up(call, 3, &key))
+    if (store_is_too_long(call, ARG(4)) || !take_number(call, 2, &ttl) || !look_up(call, 3, &key))
         return;
     if (key.entry != NULL && is_locked(call, &key)) {
         reply_locked(call);
@@ -260,7 +254,7 @@ void cmd_gibson_del(struct call *call)
         return;
     }
     ks_delete(&key);
-    has_changed(call, &key, CFG_NOTIFY_GENERIC, "del");
+    call_has_changed(call, &key, CFG_NOTIFY_GENERIC, "del");
     reply_ok(call);
 }
 
@@ -348,9 +342,11 @@ static int64_t meta_encoding(struct call *call, const struct ks_key *key)
     return entry_is_number(key->entry) ? number : entry_is_compressed(key->entry) ? compressed : plain;
 }
 
+/* Under a policy that goes by frequency no times are kept: now. */
 static int64_t meta_access(struct call *call, const struct ks_key *key)
 {
-    return call->now_ms / 1000 - ks_idle_seconds(key, call->now_ms);
+    bool has_time = ks_keeps_times(key->ks);
+    return call->now_ms / 1000 - (has_time ? ks_idle_seconds(key, call->now_ms) : 0);
 }
 
 static int64_t meta_created(struct call *call, const struct ks_key *key)
@@ -439,6 +435,8 @@ static bool set_one(struct call *call, struct ks_key *key, void *context)
 void cmd_gibson_mset(struct call *call)
 {
     struct new_string value;
+    if (store_is_too_long(call, ARG(3)))
+        return;
     begin_value(call, &value, ARG(3));
     change_all(call, KEY_UPDATE, set_one, &value);
     store_end(&value);
@@ -465,7 +463,7 @@ static bool delete_one(struct call *call, struct ks_key *key, void *context)
     if (!is_open_string(call, key))
         return false;
     ks_delete(key);
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* GIBSON MDEL prefix */
@@ -526,24 +524,41 @@ void cmd_gibson_munlock(struct call *call)
 /* GIBSON COUNT prefix: unlike PREFIX COUNT a use of every key, as it is in Gibson. */
 void cmd_gibson_count(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_use = true};
-    struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
-        return;
-    reply_integer(call, (int64_t)listing.left);
-    listing_free(&listing);
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_use = true, .is_view = true};
+    prefix_reply_count(call, &query);
 }
 
 /* ---- Lists ---- */
 
 /* A list that is too large ends the connection, as in Gibson, whose clients are not told why. */
+static void reply_too_large(struct call *call)
+{
+    reply_error(call, "TOOLARGE the reply would be larger than gibson-max-response-size");
+    call->session->close_after_reply = true;
+}
+
 static bool is_too_large(struct call *call, size_t bytes)
 {
     if (bytes <= CFG_READ(call->engine->config, gibson_max_response_size))
         return false;
-    reply_error(call, "TOOLARGE the reply would be larger than gibson-max-response-size");
-    call->session->close_after_reply = true;
+    reply_too_large(call);
     return true;
+}
+
+/* Collects a list with something in it; otherwise the reply has been given. */
+static bool collect_some(struct call *call, struct listing *listing, struct listing_query *query)
+{
+    query->most_bytes = CFG_READ(call->engine->config, gibson_max_response_size);
+    if (!prefix_collect(call, listing, query))
+        return false;
+    if (listing->left > 0)
+        return true;
+    if (listing->is_too_large)
+        reply_too_large(call);
+    else
+        reply_null(call);
+    listing_free(listing);
+    return false;
 }
 
 enum { LIST_HEAD = 4, PAIR_HEAD = 4 + 1 + 4 }; /* bytes of a list, and of each of its pairs, beside keys and values */
@@ -598,11 +613,9 @@ void cmd_gibson_mget(struct call *call)
     struct listing_query query = {
         .prefix = ARG(2), .limit = limit > 0 ? (size_t)limit : SIZE_MAX, .kind = LISTING_VALUES, .is_use = true};
     struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
+    if (!collect_some(call, &listing, &query))
         return;
-    if (listing.left == 0)
-        reply_null(call);
-    else if (prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS))
+    if (prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS))
         reply_values(call, &listing, query.limit);
     listing_free(&listing);
 }
@@ -628,14 +641,11 @@ static void reply_names(struct call *call, struct listing *listing)
 /* GIBSON KEYS prefix: the keys, numbered from 0. */
 void cmd_gibson_keys(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
     struct listing listing;
-    if (!prefix_collect(call, &listing, &query))
+    if (!collect_some(call, &listing, &query))
         return;
-    if (listing.left == 0)
-        reply_null(call);
-    else
-        reply_names(call, &listing);
+    reply_names(call, &listing);
     listing_free(&listing);
 }
 

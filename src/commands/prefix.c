@@ -26,6 +26,18 @@ bool prefix_collect(struct call *call, struct listing *listing, const struct lis
     return false;
 }
 
+/* For a reply as long as the list. One that no client could be sent would be the end of this one when it is written: it
+   is not even collected. */
+static bool collect_for_reply(struct call *call, struct listing *listing, struct listing_query *query)
+{
+    query->most_bytes = call->session->out.ceiling;
+    if (!prefix_collect(call, listing, query))
+        return false;
+    if (listing->is_too_large)
+        call->session->out.failed = true;
+    return !listing->is_too_large;
+}
+
 bool prefix_may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access)
 {
     struct listed listed;
@@ -51,7 +63,7 @@ static size_t count_in_shard(struct call *call, struct shard *shard)
     for (;;) {
         size_t count = 0;
         bool was_taken = ks_enter(ks, shard);
-        bool is_clean = engine_is_paused(call->engine, call->now_ms) || ks_expire(ks, shard, call->now_ms, portion) > 0;
+        bool is_clean = ks_expire(ks, shard, call->now_ms, portion) > 0;
         if (is_clean)
             count = ks_count_prefix(shard, call_db(call), ARG(2), call->now_ms);
         ks_leave(ks, shard, was_taken);
@@ -60,11 +72,26 @@ static size_t count_in_shard(struct call *call, struct shard *shard)
     }
 }
 
-/* PREFIX COUNT prefix: how many keys there are. */
+void prefix_reply_count(struct call *call, const struct listing_query *query)
+{
+    struct listing listing;
+    if (!prefix_collect(call, &listing, query))
+        return;
+    reply_integer(call, (int64_t)listing.left);
+    listing_free(&listing);
+}
+
+/* PREFIX COUNT prefix: how many keys there are. The index knows that without looking at them, unless some are not to be
+   seen, or are past their deadline and must stay. */
 void cmd_prefix_count(struct call *call)
 {
     struct keyspace *ks = &call->engine->keyspace;
     size_t count = 0;
+    if (!acl_may_touch_all_keys(call) || engine_is_paused(call->engine, call->now_ms)) {
+        struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
+        prefix_reply_count(call, &query);
+        return;
+    }
     prefix_ensure_index(call);
     for (size_t i = 0; i < ks->shard_count; i++)
         count += count_in_shard(call, &ks->shards[i]);
@@ -98,10 +125,10 @@ static bool parse_page(struct call *call, struct listing_query *query)
 /* PREFIX KEYS prefix [LIMIT n] [AFTER key]: the keys in the order of their bytes. */
 void cmd_prefix_keys(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX};
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .is_view = true};
     struct listing listing;
     struct listed listed;
-    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+    if (!parse_page(call, &query) || !collect_for_reply(call, &listing, &query))
         return;
     reply_array(call, listing.left);
     while (listing_next(&listing, &listed))
@@ -125,7 +152,7 @@ void cmd_prefix_get(struct call *call)
     struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .kind = LISTING_VALUES};
     struct listing listing;
     struct listed listed;
-    if (!parse_page(call, &query) || !prefix_collect(call, &listing, &query))
+    if (!parse_page(call, &query) || !collect_for_reply(call, &listing, &query))
         return;
     if (!prefix_may_touch_all(call, &listing, query.limit, KEY_ACCESS)) {
         listing_free(&listing);
@@ -140,13 +167,6 @@ void cmd_prefix_get(struct call *call)
 }
 
 /* ---- Writing ---- */
-
-static bool has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class, const char *event)
-{
-    call_changed(call, key);
-    call_event(call, class, event, key);
-    return true;
-}
 
 bool prefix_change_all(struct call *call, unsigned access, prefix_change_fn *change, void *context, int64_t *changed)
 {
@@ -180,7 +200,7 @@ static bool delete_one(struct call *call, struct ks_key *key, void *context)
 {
     (void)context;
     ks_delete(key);
-    return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+    return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
 }
 
 /* PREFIX DEL prefix, PREFIX UNLINK prefix: the same here, where freeing never stalls. */
@@ -201,7 +221,7 @@ static bool set_one(struct call *call, struct ks_key *key, void *context)
         reply_no_memory(call);
         return false;
     }
-    has_changed(call, key, CFG_NOTIFY_STRING, "set");
+    call_has_changed(call, key, CFG_NOTIFY_STRING, "set");
     if (new->deadline_ms != NO_DEADLINE &&new->deadline_ms != KEEP_DEADLINE)
         call_event(call, CFG_NOTIFY_GENERIC, "expire", key);
     return true;
@@ -234,10 +254,8 @@ void cmd_prefix_set(struct call *call)
         reply_syntax_error(call);
         return;
     }
-    if (ARG(3).len > KS_VALUE_MAX) {
-        reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    if (store_is_too_long(call, ARG(3)))
         return;
-    }
     if (call->argc == 5)
         new.deadline_ms = KEEP_DEADLINE;
     else if (call->argc == 6 && !parse_lifetime(call, 5, call_is_word(call, 4, "ex") ? 1000 : 1, &new.deadline_ms))
@@ -263,7 +281,7 @@ static bool add_to_one(struct call *call, struct ks_key *key, void *context)
         return false;
     bytes value = {text, num_format_int64(text, sum)};
     if (ks_put_string(key, value, STRING_INT, KEEP_DEADLINE, call->now_ms) == KS_OK)
-        return has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
+        return call_has_changed(call, key, CFG_NOTIFY_STRING, "incrby");
     reply_no_memory(call);
     return false;
 }
@@ -307,12 +325,12 @@ static bool set_deadline_of_one(struct call *call, struct ks_key *key, void *con
     int64_t deadline_ms = *(int64_t *)context;
     if (deadline_ms <= call->now_ms) {
         ks_delete(key);
-        return has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
+        return call_has_changed(call, key, CFG_NOTIFY_GENERIC, "del");
     }
     if (deadline_ms == NO_DEADLINE && entry_deadline_ms(key->entry) == NO_DEADLINE)
         return false;
-    if (ks_set_deadline(key, deadline_ms) == KS_OK)
-        return has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
+    if (ks_set_deadline(key, deadline_ms, call->now_ms) == KS_OK)
+        return call_has_changed(call, key, CFG_NOTIFY_GENERIC, deadline_ms == NO_DEADLINE ? "persist" : "expire");
     reply_no_memory(call);
     return false;
 }

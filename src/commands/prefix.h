@@ -23,6 +23,9 @@ void prefix_ensure_index(struct call *call);
 /* As listing_collect, with the index if it may be there; on failure the error has been replied. */
 MUST_USE bool prefix_collect(struct call *call, struct listing *listing, const struct listing_query *query);
 
+/* The reply is how many keys the query finds. */
+void prefix_reply_count(struct call *call, const struct listing_query *query);
+
 /* A string that was listed with its value. */
 void prefix_reply_string(struct call *call, const struct listed *listed);
 
@@ -35,8 +38,7 @@ MUST_USE bool prefix_change_all(struct call *call, unsigned access, prefix_chang
                                 int64_t *changed);
 
 /* May the call do this (`access`: enum key_flag) to all keys of a listing, which is at its beginning and was collected
-   with this limit? All or nothing: if not, the error has been replied. Names and sizes are nobody's secret, as with
-   KEYS. */
+   with this limit? All or nothing: if not, the error has been replied. */
 MUST_USE bool prefix_may_touch_all(struct call *call, struct listing *listing, size_t limit, unsigned access);
 
 #endif

@@ -12,7 +12,7 @@ enum { DEPTH_MAX = 16 };
 /* PREFIX MEMORY prefix: bytes of the keys and values, as the allocator counts them. */
 void cmd_prefix_memory(struct call *call)
 {
-    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .kind = LISTING_SIZES};
+    struct listing_query query = {.prefix = ARG(2), .limit = SIZE_MAX, .kind = LISTING_SIZES, .is_view = true};
     struct listing listing;
     struct listed listed;
     size_t sum = 0;
@@ -181,7 +181,7 @@ void cmd_prefix_top(struct call *call)
     struct listing listing;
     if (!parse_top(call, &top))
         return;
-    struct listing_query query = {.prefix = top.prefix, .limit = SIZE_MAX, .kind = LISTING_SIZES};
+    struct listing_query query = {.prefix = top.prefix, .limit = SIZE_MAX, .kind = LISTING_SIZES, .is_view = true};
     if (!prefix_collect(call, &listing, &query))
         return;
     reply_top(call, &top, &listing);

@@ -6,29 +6,6 @@
 #include "engine/store.h"
 #include "values/string.h"
 
-static uint64_t max_bulk_len(const struct call *call)
-{
-    return (uint64_t)CFG_READ(call->engine->config, proto_max_bulk_len);
-}
-
-/* Would a string of `len` bytes and `more` be too long? Then that is the reply. */
-static bool exceeds_limit(struct call *call, uint64_t len, uint64_t more)
-{
-    uint64_t limit = max_bulk_len(call);
-    if (limit > KS_VALUE_MAX)
-        limit = KS_VALUE_MAX;
-    if (likely(more <= limit && len <= limit - more))
-        return false;
-    reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
-    return true;
-}
-
-/* A value as sent cannot be longer than proto-max-bulk-len, but that may be set above what an entry takes. */
-static bool is_too_long(struct call *call, bytes value)
-{
-    return unlikely(value.len > KS_VALUE_MAX) && exceeds_limit(call, value.len, 0);
-}
-
 /* Has this deadline passed? NO_DEADLINE never, and KEEP_DEADLINE is none. */
 static bool has_passed(const struct call *call, int64_t deadline_ms)
 {
@@ -82,8 +59,8 @@ static void put_expired(struct call *call, struct ks_key *key)
     call_event(call, CFG_NOTIFY_EXPIRED, "expired", key);
 }
 
-/* Makes the key a string of this value, which is_too_long has let pass. False when there is no memory, which has been
-   replied. */
+/* Makes the key a string of this value, which store_is_too_long has let pass. False when there is no memory, which has
+   been replied. */
 static inline bool put(struct call *call, struct ks_key *key, bytes value, int64_t deadline_ms)
 {
     if (unlikely(has_passed(call, deadline_ms))) {
@@ -315,7 +292,7 @@ static void set_with_options(struct call *call)
 /* SET key value [NX | XX | IFEQ comparand] [GET] [EX s | PX ms | EXAT time | PXAT time | KEEPTTL] */
 void cmd_set(struct call *call)
 {
-    if (is_too_long(call, ARG(2)))
+    if (store_is_too_long(call, ARG(2)))
         return;
     if (call->argc > 3) {
         set_with_options(call);
@@ -330,7 +307,7 @@ void cmd_set(struct call *call)
 void cmd_setnx(struct call *call)
 {
     struct ks_key key;
-    if (is_too_long(call, ARG(2)) || !call_key_write(call, 1, TYPE_ANY, &key))
+    if (store_is_too_long(call, ARG(2)) || !call_key_write(call, 1, TYPE_ANY, &key))
         return;
     if (key.entry != NULL)
         reply_integer(call, 0);
@@ -342,7 +319,7 @@ static void set_expiring(struct call *call, enum option unit)
 {
     struct ks_key key;
     int64_t deadline_ms;
-    if (!is_too_long(call, ARG(3)) && parse_deadline(call, 2, unit, &deadline_ms) &&
+    if (!store_is_too_long(call, ARG(3)) && parse_deadline(call, 2, unit, &deadline_ms) &&
         call_key_write(call, 1, TYPE_ANY, &key) && put(call, &key, ARG(3), deadline_ms))
         reply_ok(call);
 }
@@ -363,7 +340,7 @@ void cmd_psetex(struct call *call)
 void cmd_getset(struct call *call)
 {
     struct ks_key key;
-    if (!is_too_long(call, ARG(2)) && find_string_to_change(call, &key))
+    if (!store_is_too_long(call, ARG(2)) && find_string_to_change(call, &key))
         put_and_reply_old(call, &key, ARG(2), NO_DEADLINE);
 }
 
@@ -409,7 +386,7 @@ void cmd_getex(struct call *call)
         delete_key(call, &key);
     } else if ((options.given & OPTION_PERSIST) && entry_deadline_ms(key.entry) == NO_DEADLINE) {
         reply_viewed(call, key.entry, &view);
-    } else if (ks_set_deadline(&key, options.deadline_ms) == KS_OK) {
+    } else if (ks_set_deadline(&key, options.deadline_ms, call->now_ms) == KS_OK) {
         call_changed(call, &key);
         call_event(call, CFG_NOTIFY_GENERIC, options.given & OPTION_PERSIST ? "persist" : "expire", &key);
         reply_viewed(call, key.entry, &view);
@@ -451,7 +428,7 @@ void cmd_mget(struct call *call)
 static bool are_too_long(struct call *call, size_t first, size_t end)
 {
     for (size_t i = first + 1; i < end; i += 2)
-        if (is_too_long(call, ARG(i)))
+        if (store_is_too_long(call, ARG(i)))
             return true;
     return false;
 }
@@ -559,7 +536,7 @@ void cmd_append(struct call *call)
     struct ks_key key;
     char *data;
     bytes tail = ARG(2);
-    if (is_too_long(call, tail) || !call_key_write(call, 1, TYPE_STRING, &key))
+    if (store_is_too_long(call, tail) || !call_key_write(call, 1, TYPE_STRING, &key))
         return;
     if (key.entry == NULL) {
         if (!put_encoded(call, &key, tail, string_encoding_of(tail), NEVER_COMPRESSED, NO_DEADLINE))
@@ -569,7 +546,7 @@ void cmd_append(struct call *call)
         return;
     }
     size_t len = entry_string_len(key.entry);
-    if (exceeds_limit(call, len, tail.len) || !resize(call, &key, len + tail.len, "append", &data))
+    if (store_exceeds_limit(call, len, tail.len) || !resize(call, &key, len + tail.len, "append", &data))
         return;
     if (tail.len > 0)
         memcpy(data + len, tail.at, tail.len);
@@ -596,7 +573,7 @@ void cmd_setrange(struct call *call)
         reply_integer(call, (int64_t)len);
         return;
     }
-    if (exceeds_limit(call, (uint64_t)offset, part.len))
+    if (store_exceeds_limit(call, (uint64_t)offset, part.len))
         return;
     size_t end = (size_t)offset + part.len;
     if (end > len)

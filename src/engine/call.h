@@ -17,18 +17,39 @@ struct call {
     struct key_range keys;      /* the first range of keys, whose shards are locked like those of all ranges */
     const uint64_t *key_hashes; /* by position in that range */
     uint64_t first_hash;        /* where key_hashes points when there is one key only */
-    uint64_t fence;             /* the token that FENCE gave, else 0 */
+    uint64_t fence;             /* the token that FENCE gave, else 0; if not 0, FENCE_WORDS stand in front of argv */
     bool failed;                /* an error was replied */
     bool is_running;            /* EXEC: its handler has begun, so that an error does not refuse it any more */
 };
 
 #define ARG(index) (call->argv[index])
 
-/* An argument as MONITOR and the slow log show it. */
-static inline bytes call_shown_argument(const struct call *call, size_t argument)
+enum { FENCE_WORDS = 2 }; /* FENCE itself and the token */
+
+/* How many of the words that the client sent stand in front of the command. */
+static inline size_t call_words_in_front(const struct call *call)
 {
+    return call->fence != 0 ? FENCE_WORDS : 0;
+}
+
+/* The request as the client sent it: the number of its words, and each of them. */
+static inline size_t call_sent_words(const struct call *call)
+{
+    return call_words_in_front(call) + call->argc;
+}
+
+static inline bytes call_sent_word(const struct call *call, size_t word)
+{
+    return (call->argv - call_words_in_front(call))[word];
+}
+
+/* The word as MONITOR and the slow log show it. */
+static inline bytes call_shown_word(const struct call *call, size_t word)
+{
+    size_t in_front = call_words_in_front(call);
     command_hides_fn *hides = call->command->hides;
-    return hides != NULL && hides(call->argv, call->argc, argument) ? BYTES("(redacted)") : ARG(argument);
+    bool is_hidden = hides != NULL && word >= in_front && hides(call->argv, call->argc, word - in_front);
+    return is_hidden ? BYTES("(redacted)") : call_sent_word(call, word);
 }
 
 /* The number of the database that the session has selected. */
@@ -95,6 +116,15 @@ static inline void call_event(struct call *call, enum cfg_notify class, const ch
 {
     if (unlikely(atomic_load_explicit(&call->engine->interest, memory_order_relaxed) & INTEREST_EVENTS))
         call_tell(call, class, event, key);
+}
+
+/* Both, for a change that one event tells. True: who changes many keys counts it. */
+static inline bool call_has_changed(struct call *call, const struct ks_key *key, enum cfg_notify class,
+                                    const char *event)
+{
+    call_changed(call, key);
+    call_event(call, class, event, key);
+    return true;
 }
 
 /* The whole of database `db`, and of `other` (perhaps the same), is about to change; all shards are locked. */

@@ -116,28 +116,62 @@ static void reply_unknown_subcommand(struct call *call)
                        ARG(1).at, name);
 }
 
-/* FENCE token command ...: what follows is the call, under that token. */
+static bool is_debug_allowed(const struct call *call)
+{
+    int setting = CFG_READ(call->engine->config, enable_debug_command);
+    return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
+}
+
+static bool is_permitted(struct call *call)
+{
+    uint32_t flags = call_flags(call);
+    if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
+        reply_error(call,
+                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
+                    "run it from a local connection, otherwise you need to set this option in the configuration "
+                    "file, and then restart the server.");
+        return false;
+    }
+    /* for whom nothing is forbidden, this is all */
+    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
+    return likely(call->session->free_pass == generation) || acl_permits(call);
+}
+
+static void reply_unfenceable(struct call *call)
+{
+    reply_error(call, "ERR FENCE takes a token and a command on keys");
+}
+
+/* FENCE token command ...: what follows is the call, under that token. Who may not say FENCE may not say it so. */
 static bool open_fence(struct call *call)
 {
     int64_t token;
-    if (!call_integer(call, 1, &token))
+    if (!is_permitted(call) || !call_integer(call, 1, &token))
         return false;
     if (token < 1) {
         reply_error(call, "ERR a token is greater than 0");
         return false;
     }
     uint32_t number = 0;
-    const struct command *command = command_find_numbered(&call->engine->commands, ARG(2), &number);
-    if (command == NULL || (command->flags & (CMD_FENCES | CMD_TRANSACTION))) {
-        reply_error(call, "ERR FENCE takes a token and a command on keys");
+    const struct command *command = command_find_numbered(&call->engine->commands, ARG(FENCE_WORDS), &number);
+    if (command == NULL) {
+        reply_unfenceable(call);
         return false;
     }
     call->fence = (uint64_t)token;
     call->command = command;
     call->number = number;
-    call->argv += 2;
-    call->argc -= 2;
+    call->argv += FENCE_WORDS;
+    call->argc -= FENCE_WORDS;
     return true;
+}
+
+/* Can a token answer for all that the command writes to? Then its keys are named, or those of a prefix, and it does not
+   pass locks over. */
+static bool can_be_fenced(const struct command *command)
+{
+    return (command->keys != NULL || (command->flags & CMD_BY_PREFIX)) &&
+           !(command->flags & (CMD_SPARES_LOCKS | CMD_TRANSACTION));
 }
 
 /* Finds the subcommand where that has not been done, and checks that the command may be run with so many words. */
@@ -163,32 +197,15 @@ static bool resolve(struct call *call)
         call->container = call->command;
         call->command = subcommand;
     }
+    if (unlikely(call->fence != 0) && !can_be_fenced(call->command)) {
+        reply_unfenceable(call);
+        return false;
+    }
     if (unlikely(!command_arity_fits(call->command, call->argc))) {
         reply_arity_error(call);
         return false;
     }
     return true;
-}
-
-static bool is_debug_allowed(const struct call *call)
-{
-    int setting = CFG_READ(call->engine->config, enable_debug_command);
-    return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
-}
-
-static bool is_permitted(struct call *call)
-{
-    uint32_t flags = call_flags(call);
-    if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
-        reply_error(call,
-                    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can "
-                    "run it from a local connection, otherwise you need to set this option in the configuration "
-                    "file, and then restart the server.");
-        return false;
-    }
-    /* for whom nothing is forbidden, this is all */
-    uint64_t generation = atomic_load_explicit(&call->engine->acl.generation, memory_order_relaxed);
-    return likely(call->session->free_pass == generation) || acl_permits(call);
 }
 
 uint32_t call_effective_flags(const struct call *call)

@@ -21,7 +21,8 @@ static bool step(struct larder *engine, struct shard *shard, int64_t now_ms, boo
 bool idle_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget)
 {
     bool has_more = false;
-    if (likely(CFG_READ(engine->config, gibson_gc_ratio_s) == 0) || engine_is_paused(engine, now_ms))
+    if (likely(CFG_READ(engine->config, gibson_gc_ratio_s) == 0) || engine_is_paused(engine, now_ms) ||
+        !ks_keeps_times(&engine->keyspace))
         return false;
     bool is_short = room_is_short(engine, now_ms, CFG_READ(engine->config, gibson_max_mem_cron_s) * 1000);
     for (size_t i = 0; i < shard_count; i++)

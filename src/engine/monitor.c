@@ -82,9 +82,9 @@ static struct frame make_line(const struct call *call, frame_encoders encoders)
     char head[HEAD_SIZE];
     struct text line = {.limit = LINE_MAX_BYTES};
     text_append(&line, (bytes){head, write_head(call, head)});
-    for (size_t i = 0; i < call->argc; i++) {
+    for (size_t i = 0; i < call_sent_words(call); i++) {
         text_append_char(&line, ' ');
-        split_append_quoted(&line, call_shown_argument(call, i));
+        split_append_quoted(&line, call_shown_word(call, i));
     }
     struct frame frame = {0};
     if (!line.is_cut)

@@ -33,9 +33,10 @@ static void note_slowness(const struct call *call, uint64_t time_ns)
 static size_t request_bytes(const struct call *call)
 {
     enum { HEADER_BYTES = 3, WORD_BYTES = 5 }; /* without the numbers */
-    size_t bytes = HEADER_BYTES + num_digits(call->argc);
-    for (size_t i = 0; i < call->argc; i++)
-        bytes += WORD_BYTES + num_digits(ARG(i).len) + ARG(i).len;
+    size_t words = call_sent_words(call);
+    size_t bytes = HEADER_BYTES + num_digits(words);
+    for (size_t i = 0; i < words; i++)
+        bytes += WORD_BYTES + num_digits(call_sent_word(call, i).len) + call_sent_word(call, i).len;
     return bytes;
 }
 

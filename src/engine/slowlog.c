@@ -53,9 +53,9 @@ struct shown_word {
     char note[SLOWLOG_NOTE_SIZE];
 };
 
-static struct shown_word show_word(const struct call *call, size_t argument)
+static struct shown_word show_word(const struct call *call, size_t number)
 {
-    struct shown_word shown = {.word = call_shown_argument(call, argument)};
+    struct shown_word shown = {.word = call_shown_word(call, number)};
     size_t len = shown.word.len;
     if (len > SLOWLOG_WORD_MAX) {
         shown.word.len = SLOWLOG_WORD_MAX;
@@ -84,10 +84,11 @@ struct draft {
 
 static void draw_up(struct draft *draft, const struct call *call)
 {
-    bool is_cut = call->argc > SLOWLOG_WORDS_MAX;
-    draft->argc = is_cut ? SLOWLOG_WORDS_MAX : call->argc;
+    size_t words = call_sent_words(call);
+    bool is_cut = words > SLOWLOG_WORDS_MAX;
+    draft->argc = is_cut ? SLOWLOG_WORDS_MAX : words;
     for (size_t i = 0; i < draft->argc; i++)
-        draft->words[i] = is_cut && i == draft->argc - 1 ? show_rest(call->argc - i) : show_word(call, i);
+        draft->words[i] = is_cut && i == draft->argc - 1 ? show_rest(words - i) : show_word(call, i);
     const char *name = call->session->name; /* only the session's owner, which this is, changes it */
     draft->client_name = name != NULL ? bytes_of(name) : (bytes){"", 0};
     draft->address = bytes_of(call->session->address);

@@ -4,6 +4,17 @@
 #include "base/mem.h"
 #include "keyspace/item.h"
 
+bool store_exceeds_limit(struct call *call, uint64_t len, uint64_t more)
+{
+    uint64_t limit = (uint64_t)CFG_READ(call->engine->config, proto_max_bulk_len);
+    if (limit > KS_VALUE_MAX)
+        limit = KS_VALUE_MAX;
+    if (likely(more <= limit && len <= limit - more))
+        return false;
+    reply_error(call, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    return true;
+}
+
 void store_begin(struct call *call, struct new_string *string, bytes value, enum string_encoding encoding,
                  size_t threshold)
 {

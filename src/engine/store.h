@@ -11,6 +11,17 @@ static inline size_t store_threshold(const struct call *call)
     return atomic_load_explicit(&call->engine->compression_threshold, memory_order_relaxed);
 }
 
+/* Would a string of `len` bytes and `more` be longer than proto-max-bulk-len, or than an entry takes? Then the error
+   has been replied. */
+MUST_USE bool store_exceeds_limit(struct call *call, uint64_t len, uint64_t more);
+
+/* The same of a value as sent, which is no longer than its protocol allows; but that may be more than an entry takes.
+ */
+MUST_USE static inline bool store_is_too_long(struct call *call, bytes value)
+{
+    return unlikely(value.len > KS_VALUE_MAX) && store_exceeds_limit(call, value.len, 0);
+}
+
 /* A string that is about to be stored under one key, or under many. */
 struct new_string {
     bytes value; /* the caller's */

@@ -12,7 +12,8 @@ struct queued_call {
     uint32_t number; /* the command's */
     uint64_t fence;  /* the token that FENCE gave, else 0 */
     size_t argc;
-    bytes argv[];
+    const bytes *argv; /* within `words` */
+    bytes words[];     /* as they were sent */
 };
 
 bool transaction_begin(struct session *session)
@@ -32,9 +33,10 @@ bool transaction_lets_through(const struct call *call)
 
 static struct queued_call *copy_call(const struct call *call)
 {
-    size_t size = sizeof(struct queued_call) + call->argc * sizeof(bytes);
-    for (size_t i = 0; i < call->argc; i++)
-        size += ARG(i).len;
+    size_t count = call_sent_words(call);
+    size_t size = sizeof(struct queued_call) + count * sizeof(bytes);
+    for (size_t i = 0; i < count; i++)
+        size += call_sent_word(call, i).len;
     struct queued_call *copy = mem_alloc(size);
     if (copy == NULL)
         return NULL;
@@ -42,13 +44,15 @@ static struct queued_call *copy_call(const struct call *call)
                                  .container = call->container,
                                  .number = call->number,
                                  .fence = call->fence,
-                                 .argc = call->argc};
-    char *at = (char *)(copy->argv + call->argc);
-    for (size_t i = 0; i < call->argc; i++) {
-        if (ARG(i).len > 0)
-            memcpy(at, ARG(i).at, ARG(i).len);
-        copy->argv[i] = (bytes){at, ARG(i).len};
-        at += ARG(i).len;
+                                 .argc = call->argc,
+                                 .argv = copy->words + call_words_in_front(call)};
+    char *at = (char *)(copy->words + count);
+    for (size_t i = 0; i < count; i++) {
+        bytes word = call_sent_word(call, i);
+        if (word.len > 0)
+            memcpy(at, word.at, word.len);
+        copy->words[i] = (bytes){at, word.len};
+        at += word.len;
     }
     return copy;
 }

@@ -397,16 +397,30 @@ static void inherit_item(struct entry *entry, const struct entry *old)
         *entry_item(entry) = item_flag(old) != 0 ? *entry_item(old) : (struct item){.lock_s = 0};
 }
 
-/* The entry's value was replaced (`is_changed` false) or changed, as who keeps its deadline is taken to do. */
-static void note_write(struct entry *entry, bool is_changed, int64_t now_ms)
+/* What an item's time to live is measured from is now, unless that would prolong a lock, which is measured from there,
+   too. A lock that has run out is forgotten. The key's present entry is counted, a new one not yet. */
+static void begin_anew(struct ks_key *key, struct entry *entry, int64_t now_ms)
+{
+    struct item *item = entry_item(entry);
+    if (ks_is_item_locked(entry, now_ms))
+        return;
+    if (item->lock_s != 0 && entry == key->entry)
+        count_locked(key, (size_t)-1);
+    item->lock_s = 0;
+    item->time_ms = now_ms;
+}
+
+/* The value of `entry`, which is the key's or will be, was replaced (`is_changed` false) or changed, as who keeps its
+   deadline is taken to do. */
+static void note_write(struct ks_key *key, struct entry *entry, bool is_changed, int64_t now_ms)
 {
     struct item *item = entry_item(entry);
     if (likely(item == NULL))
         return;
     item->is_number &= is_changed && entry->encoding == STRING_INT;
     item->has_zero_ttl &= is_changed;
-    if (!is_changed && item->lock_s == 0)
-        item->time_ms = now_ms;
+    if (!is_changed)
+        begin_anew(key, entry, now_ms);
 }
 
 /* Gives the key a new entry that stores this; `flags` say how, and whether it has a deadline. `is_changed` as in
@@ -419,7 +433,7 @@ static enum ks_status put_anew(struct ks_key *key, unsigned flags, bytes stored,
         return KS_NO_MEMORY;
     entry->encoding = encoding;
     inherit_item(entry, key->entry);
-    note_write(entry, is_changed, now_ms);
+    note_write(key, entry, is_changed, now_ms);
     if (install(key, entry, deadline_ms, now_ms) == KS_OK)
         return KS_OK;
     entry_free(entry);
@@ -445,7 +459,7 @@ static ALWAYS_INLINE enum ks_status put(struct ks_key *key, unsigned parts, byte
     old->encoding = encoding;
     if (unlikely(flags & ENTRY_HAS_DEADLINE) && deadline_ms != entry_deadline_ms(old))
         move_deadline(key->db, old, deadline_ms);
-    note_write(old, is_changed, now_ms);
+    note_write(key, old, is_changed, now_ms);
     return KS_OK;
 }
 
@@ -522,7 +536,7 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
         return KS_NO_MEMORY;
     }
     key->entry->encoding = STRING_RAW;
-    note_write(key->entry, true, now_ms);
+    note_write(key, key->entry, true, now_ms);
     *data = (char *)(uintptr_t)entry_stored(key->entry).at;
     memset(*data + kept, 0, len - kept);
     return KS_OK;
@@ -565,9 +579,9 @@ static enum ks_status transplant(const struct entry *source, struct ks_key *to, 
     return KS_NO_MEMORY;
 }
 
-enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
+/* The key's entry gets this deadline. */
+static enum ks_status put_deadline(struct ks_key *key, int64_t deadline_ms)
 {
-    assert(ks_is_locked(key->shard));
     bool has_one = key->entry->flags & ENTRY_HAS_DEADLINE;
     if (has_one && deadline_ms != NO_DEADLINE) {
         move_deadline(key->db, key->entry, deadline_ms);
@@ -576,6 +590,19 @@ enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms)
     if (!has_one && deadline_ms == NO_DEADLINE)
         return KS_OK;
     return transplant(key->entry, key, deadline_ms, 0, 0);
+}
+
+enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms, int64_t now_ms)
+{
+    assert(ks_is_locked(key->shard));
+    if (put_deadline(key, deadline_ms) != KS_OK)
+        return KS_NO_MEMORY;
+    struct item *item = entry_item(key->entry);
+    if (unlikely(item != NULL)) {
+        item->has_zero_ttl = false;
+        begin_anew(key, key->entry, now_ms);
+    }
+    return KS_OK;
 }
 
 void ks_give_rank(struct ks_key *key)
@@ -609,12 +636,27 @@ static void carry_access(const struct ks_key *from, struct ks_key *to)
         memcpy(to->entry->access, from->entry->access, sizeof(to->entry->access));
 }
 
+/* Puts the lock of this item on an existing key that has an item without one. */
+static void restore_lock(struct ks_key *key, const struct item *lock)
+{
+    struct item *item = entry_item(key->entry);
+    item->time_ms = lock->time_ms;
+    item->lock_s = lock->lock_s;
+    item->token = lock->token;
+    count_locked(key, 1);
+}
+
 enum ks_status ks_copy(struct ks_key *from, struct ks_key *to, int64_t now_ms)
 {
     assert(ks_is_locked(from->shard) && ks_is_locked(to->shard) && from->entry != to->entry);
-    if (transplant(from->entry, to, entry_deadline_ms(from->entry), now_ms, 0) != KS_OK)
+    /* a lock is the key's, not the value's: that of `from` stays behind, that of `to` stays on it */
+    bool is_locked = to->entry != NULL && ks_is_item_locked(to->entry, now_ms);
+    struct item lock = is_locked ? *entry_item(to->entry) : (struct item){.lock_s = 0};
+    if (transplant(from->entry, to, entry_deadline_ms(from->entry), now_ms, is_locked ? ENTRY_HAS_ITEM : 0) != KS_OK)
         return KS_NO_MEMORY;
-    ks_unlock_item(to); /* a lock is the key's, not the value's */
+    ks_unlock_item(to);
+    if (is_locked)
+        restore_lock(to, &lock);
     start_access(to, now_ms);
     return KS_OK;
 }

@@ -200,6 +200,11 @@ struct ks_key ks_find_unchanged(struct keyspace *ks, size_t db, bytes name, uint
 
 /* Locked. Remembers that an existing key was used now. */
 void ks_touch(struct ks_key *key, int64_t now_ms);
+/* Any thread. Are times of use remembered at present, and not the frequency? */
+static inline bool ks_keeps_times(const struct keyspace *ks)
+{
+    return atomic_load_explicit(&ks->access.kind, memory_order_relaxed) != ACCESS_FREQUENCY;
+}
 /* Locked. Seconds since the last use, and the decayed counter of uses. */
 int64_t ks_idle_seconds(const struct ks_key *key, int64_t now_ms);
 unsigned ks_frequency(const struct ks_key *key, int64_t now_ms);
@@ -223,8 +228,8 @@ MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t
 /* Locked. Bytes by which that would make the key's memory grow, about, if its string is not shortened. */
 size_t ks_resize_growth(const struct ks_key *key, size_t len);
 
-/* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE). */
-MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms);
+/* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE); the time of its item begins anew. */
+MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms, int64_t now_ms);
 
 /* Locked. Deletes an existing key. */
 void ks_delete(struct ks_key *key);

@@ -266,10 +266,12 @@ static void hold_back(struct worker *worker, struct connection *connection, cons
         connection->is_held = true;
         list_append(&worker->held, &connection->in_waiting);
     }
-    bool is_kept = session_speaks_gibson(&connection->session)
-                       ? input_append_frame(&connection->held_input, request->argv, request->argc)
-                       : input_append_request(&connection->held_input, request->argv, request->argc);
+    bool is_gibson = session_speaks_gibson(&connection->session);
+    bool is_kept = is_gibson ? input_append_frame(&connection->held_input, request->argv, request->argc)
+                             : input_append_request(&connection->held_input, request->argv, request->argc);
     connection->is_broken |= !is_kept;
+    if (is_gibson)
+        stat_add(&worker->executor.stats.gibson_requests, (uint64_t)-1); /* it will be counted again */
 }
 
 /* Asks for what requests further back in the queue will touch after their buckets. */
@@ -338,7 +340,8 @@ static bool is_query_too_long(const struct connection *connection)
     return input + multi > limit;
 }
 
-/* A protocol error is answered behind the replies to the requests before it, and ends the connection. */
+/* A protocol error is answered behind the replies to the requests before it, also to those that have to wait, and ends
+   the connection. */
 static void answer_refusal(struct connection *connection)
 {
     struct session *session = &connection->session;
@@ -357,7 +360,7 @@ static void settle(struct worker *worker, struct connection *connection)
     connection->consumed = 0;
     if (connection->held_input != NULL)
         join_waiting_input(connection);
-    if (unlikely(connection->refusal != NULL))
+    if (unlikely(connection->refusal != NULL) && !connection->is_held)
         answer_refusal(connection);
     if (unlikely(is_query_too_long(connection))) {
         log_printf(&worker->engine->log, LOG_WARNING_LEVEL,

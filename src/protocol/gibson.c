@@ -257,6 +257,7 @@ static void gibson_put_status(struct out *out, bytes text)
     put_code(out, REPLY_OK);
 }
 
+/* Within a list there is no place for an error: the client loses its connection. */
 static void gibson_put_error(struct out *out, bytes text)
 {
     static const struct {
@@ -270,7 +271,9 @@ static void gibson_put_error(struct out *out, bytes text)
     for (size_t i = 0; i < COUNT_OF(codes); i++)
         if (text.len >= strlen(codes[i].word) && memcmp(text.at, codes[i].word, strlen(codes[i].word)) == 0)
             code = codes[i].code;
-    if (code != NO_REPLY)
+    if (out->element != OUT_NO_ELEMENT)
+        out->failed = true;
+    else if (code != NO_REPLY)
         put_code(out, (enum reply_code)code);
 }
 

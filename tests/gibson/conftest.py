@@ -7,18 +7,27 @@ from .peer import EnginePeer, ModelPeer, Program
 PEERS = {"model": ModelPeer, "larder": EnginePeer}
 
 
-@pytest.fixture(params=PEERS)
-def make_peer(request):
-    """make_peer(max_key_size=8) -> a peer whose server has these settings."""
+def make_peers(kind):
+    """make(max_key_size=8) -> a peer of this kind whose server has these settings."""
     peers = []
 
     def make(**settings):
-        peers.append(PEERS[request.param](**settings))
+        peers.append(kind(**settings))
         return peers[-1]
 
     yield make
     for peer in peers:
         peer.close()
+
+
+@pytest.fixture(params=PEERS)
+def make_peer(request):
+    yield from make_peers(PEERS[request.param])
+
+
+@pytest.fixture
+def make_engine_peer():
+    yield from make_peers(EnginePeer)
 
 
 @pytest.fixture

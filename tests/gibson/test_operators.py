@@ -694,6 +694,15 @@ def test_over_the_limit_of_memory_set_and_mset_are_refused_before_their_syntax(m
     assert ask(GET, b"n") == number(1)
 
 
+def test_mset_is_refused_when_what_it_adds_would_pass_the_limit_of_memory(make_engine_peer):
+    peer = make_engine_peer(max_memory=4 << 20, max_value_size=100_000, compression=1 << 20)
+    for index in range(400):
+        assert peer.ask(SET, b"0 many:%d x" % index) == value(b"x")
+    assert peer.ask(MSET, b"many: " + b"y" * 90_000) == MEM
+    assert peer.ask(GET, b"many:7") == value(b"x")
+    assert peer.ask(MSET, b"many: " + b"y" * 5_000) == number(400)
+
+
 def test_over_the_limit_of_memory_idle_items_are_deleted(make_peer):
     peer = make_peer(max_memory=1 << 20, gc_ratio=60, max_mem_cron=15)
     for key in (b"idle", b"used", b"locked"):
@@ -707,6 +716,23 @@ def test_over_the_limit_of_memory_idle_items_are_deleted(make_peer):
     wait_until(lambda: peer.ask(KEYS, b"idle") == peer.ask(KEYS, b"locked") == NOT_FOUND, what="the idle items to go")
     assert peer.ask(GET, b"idle") == peer.ask(GET, b"locked") == NOT_FOUND
     assert peer.ask(GET, b"used") == number(1)
+
+
+def test_nothing_is_idle_where_uses_are_counted_instead_of_timed(make_engine_peer):
+    """Under an LFU policy no item has a time of its last use."""
+    peer = make_engine_peer(max_memory=1 << 20, gc_ratio=60, max_mem_cron=15)
+    redis = peer.engine.connect()
+    redis.sendall(b"CONFIG SET maxmemory-policy volatile-lfu\r\n")
+    wait_until(lambda: redis.recv(100) == b"+OK\r\n", what="the policy")
+    peer.ask(INC, b"idle")
+    peer.pass_seconds(50)
+    fill_memory(peer.ask)
+    for _ in range(5):
+        peer.pass_seconds(16)
+        peer.ask(SET, b"0 fill " + b"x" * 4000)
+        peer.engine.upkeep()
+    assert peer.ask(GET, b"idle") == number(1)
+    assert meta(peer.ask, b"idle", b"access") == peer.now()
 
 
 def test_below_the_limit_of_memory_nothing_is_deleted(make_peer):

@@ -197,6 +197,23 @@ def test_requests_wait_while_writes_are_paused(both):
     assert gibson.reply() == number(1)
 
 
+def test_requests_that_waited_count_once_and_are_answered_before_a_bad_one_behind_them(both):
+    gibson, r = both
+    before = dict(parse_listing(gibson.ask(STATS)))[b"total_requests"]
+    r.client_pause(100_000, all=False)
+    frames = [request(SET, b"0 a 1"), request(COUNT, b"a"), request(99, b"unknown"), request(PING)]
+    gibson.connected.sendall(b"".join(frames))
+    wait_until(lambda: any(int(c["qbuf"]) > 0 for c in r.client_list()), what="the requests to be held back")
+    r.client_unpause()
+    assert gibson.reply() == value(b"1")
+    assert gibson.reply() == number(1)
+    assert gibson.reply() == CLOSED
+    path = r.config_get("gibson-unixsocket")["gibson-unixsocket"]
+    with Gibson(connect_to(path)) as later:
+        after = dict(parse_listing(later.ask(STATS)))[b"total_requests"]
+    assert after - before == 4  # SET, COUNT, the unknown one, STATS
+
+
 def test_gibson_clients_are_the_default_user(both):
     gibson, r = both
     r.config_set("requirepass", "secret")

@@ -273,6 +273,18 @@ def test_pause_holds_all_commands_back(start_server):
     assert time.monotonic() - began >= 0.29
 
 
+def test_requests_that_are_held_back_are_answered_before_a_protocol_error_behind_them(start_server):
+    server = start_server()
+    controller, paused = server.raw(), server.raw()
+    controller.command("CLIENT", "PAUSE", "100000", "WRITE")
+    paused.send(encode("SET", "k", "v") + b"*1\r\n$-5\r\n" + encode("SET", "k", "never"))
+    held = b"qbuf=%d " % len(encode("SET", "k", "v"))
+    wait_until(lambda: held in controller.command("CLIENT", "LIST"), what="the request to be held back")
+    controller.command("CLIENT", "UNPAUSE")
+    assert paused.read_until_closed() == b"+OK\r\n-ERR Protocol error: invalid bulk length\r\n"
+    assert controller.command("GET", "k") == b"$1\r\nv\r\n"
+
+
 def test_pause_write_lets_reads_through(start_server):
     server = start_server(threads=4)
     controller, reader, writer = server.raw(), server.raw(), server.raw()

@@ -125,6 +125,30 @@ def test_a_token_lets_its_owner_write_and_nobody_else(r):
     assert r.get("k") == b"3"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("FLUSHALL",),
+        ("SWAPDB", "0", "1"),
+        ("LOCK", "k", "5"),
+        ("UNLOCK", "k"),
+        ("PREFIX", "LOCK", "k", "5"),
+        ("PREFIX", "UNLOCK", "k"),
+        ("GIBSON", "SET", "0", "k", "x"),
+        ("GIBSON", "MDEL", "k"),
+        ("GIBSON", "UNLOCK", "k"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_token_can_not_answer_for_is_not_run_under_one(r, words):
+    """Writes that do not name their keys, or that pass locks over: a stale owner would get through."""
+    r.set("k", "1")
+    stale = r.execute_command("LOCK", "k", 100, "TOKEN")
+    r.execute_command("UNLOCK", "k")
+    assert outcome(r, "FENCE", stale, *words) == "FENCE takes a token and a command on keys"
+    assert r.get("k") == b"1" and r.execute_command("UNLOCK", "k") == 0
+
+
 def test_a_stale_owner_is_refused_when_the_lock_has_run_out(start_engine):
     server = start_engine()
     server.engine.freeze()
@@ -162,6 +186,70 @@ def test_prefix_writes_skip_locked_keys_and_do_not_count_them(r):
     assert r.execute_command("PREFIX", "DEL", "p:") == 3
 
 
+def test_a_lock_stays_when_its_owner_copies_over_the_key(r):
+    r.mset({"k": "1", "source": "2", "locked": "3"})
+    token = r.execute_command("LOCK", "k", 100, "TOKEN")
+    r.execute_command("LOCK", "locked", 100)
+    for source, value in (("source", b"2"), ("locked", b"3")):
+        assert r.execute_command("FENCE", token, "COPY", source, "k", "REPLACE") == 1
+        assert outcome(r, "SET", "k", "x") == LOCKED
+        assert r.get("k") == value
+    assert r.execute_command("FENCE", token, "SET", "k", "4") == b"OK"
+    assert r.execute_command("UNLOCK", "k", "TOKEN", token) == 1
+    assert r.set("k", "5") and r.execute_command("UNLOCK", "locked") == 1 and r.set("locked", "5")
+
+
+def gibson(r, *words):
+    return r.execute_command("GIBSON", *words)
+
+
+def test_a_gibson_lock_restarts_the_time_to_live_that_a_redis_command_gave(start_engine):
+    """It is measured from when it was given, not from when the item was stored."""
+    server = start_engine()
+    server.engine.freeze()
+    r = server.client()
+    for give in (("EXPIRE", "k", 10), ("GETEX", "k", "EX", 10), ("PREFIX", "EXPIRE", "k", 10), ("SET", "k", "v", "EX", 10)):
+        gibson(r, "SET", 0, "k", "v")
+        server.engine.advance(1000)
+        r.execute_command(*give)
+        assert gibson(r, "META", "k", "ttl") == gibson(r, "META", "k", "left") == 10
+        server.engine.advance(4)
+        assert gibson(r, "META", "k", "left") == 6
+        assert gibson(r, "LOCK", "k", 1) == b"OK"
+        assert gibson(r, "META", "k", "ttl") == gibson(r, "META", "k", "left") == r.ttl("k") == 10
+        server.engine.advance(10)
+        assert r.exists("k") == 0
+
+
+def test_what_a_redis_command_gives_leaves_no_time_to_live_of_zero(start_engine):
+    server = start_engine()
+    server.engine.freeze()
+    r = server.client()
+    gibson(r, "SET", 0, "k", "v")
+    gibson(r, "TTL", "k", 0)
+    assert gibson(r, "META", "k", "ttl") == 0
+    r.expire("k", 10)
+    r.persist("k")
+    assert gibson(r, "META", "k", "ttl") == -1
+
+
+def test_a_lock_that_has_run_out_goes_with_the_value_that_it_was_on(start_engine):
+    server = start_engine()
+    server.engine.freeze()
+    r = server.client()
+    for lock, value in ((("LOCK", "k", 5), "w"), (("GIBSON", "LOCK", "k", 5), "w" * 2000)):
+        r.set("k", "v")
+        r.execute_command(*lock)
+        server.engine.advance(100)
+        assert gibson(r, "META", "k", "lock") == 5
+        r.set("k", value, ex=10)
+        assert gibson(r, "META", "k", "lock") == 0
+        assert gibson(r, "META", "k", "ttl") == 10
+        assert gibson(r, "META", "k", "created") == int(server.engine.now())
+        assert gibson(r, "TTL", "k", 5) == b"OK"  # would start the lock again, too
+        assert r.set("k", "free")
+
+
 @pytest.mark.parametrize(
     "words, error",
     [
@@ -175,6 +263,10 @@ def test_prefix_writes_skip_locked_keys_and_do_not_count_them(r):
         (("FENCE", "1", "NOSUCH", "k"), "FENCE takes a token and a command on keys"),
         (("FENCE", "1", "FENCE", "1", "GET", "k"), "FENCE takes a token and a command on keys"),
         (("FENCE", "1", "MULTI"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "WATCH", "k"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PING"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PREFIX"), "FENCE takes a token and a command on keys"),
+        (("FENCE", "1", "PREFIX", "NOSUCH", "k"), "unknown subcommand 'NOSUCH'. Try PREFIX HELP."),
         (("FENCE", "1", "GET"), "wrong number of arguments for 'get' command"),
         (("FENCE", "1"), "wrong number of arguments for 'fence' command"),
     ],
@@ -183,6 +275,14 @@ def test_prefix_writes_skip_locked_keys_and_do_not_count_them(r):
 def test_bad_words_are_refused(r, words, error):
     r.set("k", "1")
     assert outcome(r, *words) == error
+
+
+def test_the_keys_of_a_fenced_command_can_be_told(r):
+    assert r.command_getkeys("FENCE", 1, "MSET", "a", 1, "b", 2) == ["a", "b"]
+    assert r.command_getkeys("FENCE", 1, "GIBSON", "GET", "a") == ["a"]
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1, "PING") == "The command has no key arguments"
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1, "NOSUCH", "a") == "Invalid command specified"
+    assert outcome(r, "COMMAND", "GETKEYS", "FENCE", 1) == "The command has no key arguments"
 
 
 def test_missing_keys_cannot_be_locked(r):

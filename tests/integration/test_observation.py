@@ -158,6 +158,40 @@ def test_monitoring_ends_with_reset(server):
     assert connection.command("PING") == b"+PONG\r\n"
 
 
+@pytest.mark.larder_only
+def test_a_fenced_command_is_shown_as_it_was_sent(start_server):
+    """With FENCE and the token in front, in MONITOR and the slow log, at once or queued."""
+    server = start_server(options={"slowlog-log-slower-than": 0})
+    r = server.client()
+    r.set("k", "1")
+    token = r.execute_command("LOCK", "k", 100, "TOKEN")
+    r.slowlog_reset()
+    with r.monitor() as monitor:
+        r.execute_command("FENCE", token, "SET", "k", "2")
+        pipeline = r.pipeline(transaction=True)
+        pipeline.execute_command("FENCE", token, "PREFIX", "SET", "k", "3")
+        pipeline.execute_command("FENCE", token + 1, "SET", "k", "refused")
+        pipeline.execute_command("GET", "k")
+        assert len(pipeline.execute(raise_on_error=False)) == 3
+        many = ["MGET", *("k" for _ in range(40))]
+        r.execute_command("FENCE", token, *many)
+        shown = [monitor.next_command()["command"] for _ in range(7)]
+    sent = [
+        f"FENCE {token} SET k 2",
+        "MULTI",
+        f"FENCE {token} PREFIX SET k 3",
+        f"FENCE {token + 1} SET k refused",
+        "GET k",
+        "EXEC",
+        " ".join(["FENCE", str(token), *many]),
+    ]
+    assert shown == sent
+    logged = [entry["command"].decode() for entry in r.slowlog_get(-1)]
+    assert [line for line in reversed(logged) if line in sent] == sent[:-2]  # EXEC is not logged
+    cut = next(line for line in logged if line.startswith(f"FENCE {token} MGET"))
+    assert cut.endswith(" ... (12 more arguments)") and len(cut.split(" k")) == 29
+
+
 # ---- The slow log ----
 
 

@@ -63,6 +63,21 @@ def test_pages_follow_each_other_without_gap_or_repetition(p):
     assert prefix(p, "KEYS", "page:", "LIMIT", 0) == []
 
 
+def test_any_page_is_the_next_keys_in_order(p, seed):
+    """However they are spread over the shards, which give a part of a page each and are gone back to for more."""
+    draw = random.Random(seed)
+    names = sorted({b"page:" + bytes(draw.choices(b"abc", k=draw.randrange(8))) for _ in range(3000)})
+    fill(p, names)
+    for _ in range(100):
+        begin = b"page:" + bytes(draw.choices(b"abc", k=draw.randrange(3)))
+        after = draw.choice([draw.choice(names), begin, b"", b"page:" + bytes(draw.choices(b"abcd", k=4))])
+        limit = draw.choice([0, 1, 2, 10, 33, 100, 500, 1000, 10**6])
+        wanted = [name for name in names if name.startswith(begin) and name > after][:limit]
+        assert prefix(p, "KEYS", begin, "LIMIT", limit, "AFTER", after) == wanted, (seed, begin, limit, after)
+        flat = prefix(p, "GET", begin, "AFTER", after, "LIMIT", limit)
+        assert flat == [part for name in wanted for part in (name, b"1")]
+
+
 def test_get_returns_keys_and_values_small_and_large(p):
     values = {b"v:%d" % number: bytes([65 + number]) * size for number, size in enumerate((0, 1, 100, 2000, 100_000))}
     p.mset(values)
@@ -144,6 +159,23 @@ def test_keys_past_their_deadline_are_no_keys(start_engine):
         r.config_set("prefix-index", mode)
         assert prefix(r, "KEYS", "p:") == [b"p:2"]
         assert prefix(r, "COUNT", "p:") == 1
+
+
+def test_keys_past_their_deadline_are_no_keys_during_a_pause_either(start_engine):
+    """While writes are paused what has expired stays where it is, but nobody may see it."""
+    engine = start_engine()
+    engine.engine.freeze()
+    r = engine.client()
+    for number in range(20):
+        r.set(f"p:{number}", "x", px=50 + 1000 * number)
+    r.client_pause(100_000, all=False)
+    engine.engine.advance(10)
+    for mode in MODES:
+        r.config_set("prefix-index", mode)
+        assert prefix(r, "COUNT", "p:") == len(prefix(r, "KEYS", "p:")) == 10
+    assert r.dbsize() == 20
+    r.client_unpause()
+    assert prefix(r, "COUNT", "p:") == r.dbsize() == 10
 
 
 def test_databases_are_apart_and_swap_with_their_index(p):

@@ -210,6 +210,34 @@ class Owner(Actor):
             self.values.pop(key, None)
 
 
+class Fencer(Actor):
+    """Writes under the token of a lock to keys that others want, too: as long as the lock is its own nobody else does."""
+
+    count = 3
+
+    def begin(self, client):
+        self.expect(client.ask("SELECT", QUIET_DBS[0]), "+")
+
+    def step(self, client):
+        key = f"fenced:{self.random.randrange(5)}"
+        mine = b"%d of %d" % (self.random.randrange(1 << 40), self.number)
+        refusals = (*REFUSALS, b"LOCKED ")
+        set_reply, lock_reply = client.pipeline([("SET", key, "anybody's"), ("LOCK", key, 20, "TOKEN")])
+        self.expect(set_reply, "+", refusals)
+        token = self.expect(lock_reply, ":$_", refusals)
+        if token is None or self.expect(client.ask("FENCE", token, "SET", key, mine), "+", refusals) is None:
+            return
+        between = self.choose(("STRLEN", key), ("COPY", key, key + ":copy", "REPLACE"), ("PREFIX", "DEL", "fenced:"))
+        replies = client.pipeline(
+            [("GET", key), between, ("FENCE", token, "APPEND", key, "!"), ("GET", key), ("UNLOCK", key, "TOKEN", token)]
+        )
+        before, _, appended, after, unlocked = (self.expect(reply, ":$_", refusals) for reply in replies)
+        if appended is not None and (before != mine or int(appended) != len(mine) + 1):
+            raise Problem(f"{key} was written under the token {token!r} while it held {before!r} instead of {mine!r}")
+        if unlocked == b"1" and after != mine + b"!" * (appended is not None):
+            raise Problem(f"{key} holds {after!r} instead of {mine!r} and was locked all the time")
+
+
 class Twins(Actor):
     """Writes groups of keys in one transaction, all the same value; who reads a group never sees two values in it."""
 
@@ -982,6 +1010,7 @@ class Subject(Actor):
 
 ALL = (
     Owner,
+    Fencer,
     Twins,
     Optimist,
     Mortal,

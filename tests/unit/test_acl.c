@@ -240,9 +240,54 @@ static void prefix_commands_need_the_right_to_every_key(void **state)
     assert_string(admin, "x", "GET", "a:1"); /* all or nothing */
     assert_answer(client, "PREFIX GET \"\" LIMIT 2", "*4\r\n$3\r\na:1\r\n$1\r\nx\r\n$3\r\na:2\r\n$1\r\ny\r\n");
     assert_answer(client, "PREFIX EXPIRE r: 10", "-NOPERM No permissions to access a key\r\n");
-    assert_answer(client, "PREFIX COUNT b:", ":1\r\n"); /* names and numbers are nobody's secret, as with KEYS */
     assert_answer(client, "PREFIX DEL a:", ":2\r\n");
     assert_integer(admin, 2, "DBSIZE");
+    larder_disconnect(client);
+    larder_session_close(admin);
+}
+
+static void prefix_commands_show_no_key_that_the_user_may_do_nothing_with(void **state)
+{
+    larder_session *admin = open_session(*state);
+    larder_connection *client = open_connection(*state);
+    assert_status(admin, "OK", "MSET", "a:1", "x", "a:2", "y", "b:1", "z", "r:1", "w");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "~a:*", "%R~r:*", "+prefix", "+gibson");
+    assert_answer(client, "AUTH u x", "+OK\r\n");
+    assert_answer(client, "PREFIX COUNT b:", ":0\r\n");
+    assert_answer(client, "PREFIX COUNT \"\"", ":3\r\n");
+    assert_answer(client, "PREFIX KEYS \"\"", "*3\r\n$3\r\na:1\r\n$3\r\na:2\r\n$3\r\nr:1\r\n");
+    assert_answer(client, "PREFIX KEYS \"\" AFTER a:2 LIMIT 1", "*1\r\n$3\r\nr:1\r\n");
+    assert_answer(client, "PREFIX MEMORY b:", ":0\r\n");
+    assert_answer(client, "PREFIX TOP b:", "*0\r\n");
+    assert_answer(client, "GIBSON COUNT \"\"", ":3\r\n");
+    assert_answer(client, "GIBSON KEYS b:", "$-1\r\n");
+    assert_answer(client, "GIBSON KEYS r:", "*2\r\n$1\r\n0\r\n$3\r\nr:1\r\n");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "~*");
+    assert_answer(client, "PREFIX COUNT \"\"", ":4\r\n");
+    larder_disconnect(client);
+    larder_session_close(admin);
+}
+
+static void who_may_not_say_fence_may_run_nothing_behind_it(void **state)
+{
+    larder_session *admin = open_session(*state);
+    larder_connection *client = open_connection(*state);
+    assert_status(admin, "OK", "MSET", "a", "x", "b", "x");
+    assert_integer(admin, 1, "LOCK", "a", "100", "TOKEN");
+    assert_integer(admin, 2, "LOCK", "b", "100", "TOKEN");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "on", "nopass", "~a", "+@all", "-fence");
+    assert_answer(client, "AUTH u x", "+OK\r\n");
+    assert_answer(client, "FENCE 1 SET a y", "-NOPERM User u has no permissions to run the 'fence' command\r\n");
+    assert_status(admin, "OK", "ACL", "SETUSER", "u", "+fence", "-append");
+    assert_answer(client, "FENCE 1 SET a y", "+OK\r\n");
+    assert_answer(client, "FENCE 1 APPEND a y", "-NOPERM User u has no permissions to run the 'append' command\r\n");
+    assert_answer(client, "FENCE 2 SET b y", "-NOPERM No permissions to access a key\r\n");
+    assert_status(admin, "OK", "ACL", "DRYRUN", "u", "FENCE", "1", "SET", "a", "y");
+    assert_string(admin, "User u has no permissions to access the 'b' key", "ACL", "DRYRUN", "u", "FENCE", "1", "SET",
+                  "b", "y");
+    assert_string(admin, "User u has no permissions to run the 'append' command", "ACL", "DRYRUN", "u", "FENCE", "1",
+                  "APPEND", "a", "y");
+    assert_error(admin, "ERR Command 'nosuch' not found", "ACL", "DRYRUN", "u", "FENCE", "1", "nosuch");
     larder_disconnect(client);
     larder_session_close(admin);
 }
@@ -848,6 +893,8 @@ int main(void)
         WITH_ENGINE(transactions_are_checked_when_queued_and_when_run),
         WITH_ENGINE(rules_that_a_transaction_changes_hold_within_it),
         WITH_ENGINE(prefix_commands_need_the_right_to_every_key),
+        WITH_ENGINE(prefix_commands_show_no_key_that_the_user_may_do_nothing_with),
+        WITH_ENGINE(who_may_not_say_fence_may_run_nothing_behind_it),
         WITH_ENGINE(subscribers_that_lose_a_channel_are_closed_at_once),
         WITH_ENGINE(a_session_of_the_program_that_loses_a_channel_loses_its_subscriptions),
         WITH_ENGINE(subscribers_stay_while_a_selector_permits_their_channel),

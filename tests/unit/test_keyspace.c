@@ -230,7 +230,7 @@ static void set_deadline(struct world *world, size_t db, size_t i)
         return;
     int64_t deadline_ms = one_in(&world->random, 3) ? NO_DEADLINE : draw_deadline(world);
     scarce(world);
-    if (succeeded(world, ks_set_deadline(&key, deadline_ms)))
+    if (succeeded(world, ks_set_deadline(&key, deadline_ms, world->now_ms)))
         expected(world, db, i)->deadline_ms = deadline_ms;
 }
 
@@ -735,7 +735,7 @@ static void a_random_key_is_any_key_that_lives(void **state)
     ks_lock_all(&world.ks);
     for (size_t i = 0; i < KEYS; i += 2) {
         struct ks_key key = look_up(&world, 0, i);
-        assert_int_equal(ks_set_deadline(&key, world.now_ms + 5), KS_OK);
+        assert_int_equal(ks_set_deadline(&key, world.now_ms + 5, world.now_ms), KS_OK);
     }
     ks_unlock_all(&world.ks);
     world.now_ms += WHEEL_TICK_MS;
@@ -761,7 +761,7 @@ static void keys_that_expire_are_counted_once(void **state)
     ks_lock_all(&world.ks);
     for (size_t i = 0; i < KEYS; i++) {
         struct ks_key key = look_up(&world, 0, i);
-        assert_int_equal(ks_set_deadline(&key, world.now_ms + 1), KS_OK);
+        assert_int_equal(ks_set_deadline(&key, world.now_ms + 1, world.now_ms), KS_OK);
         expected(&world, 0, i)->deadline_ms = world.now_ms + 1;
     }
     world.now_ms += WHEEL_TICK_MS;
@@ -829,7 +829,7 @@ static void use_is_remembered(void **state)
     bytes name = name_of(&world, 1);
     uint64_t hash = ks_hash(&world.ks, name);
     struct ks_key key = ks_find(&world.ks, 0, name, hash, world.now_ms);
-    assert_int_equal(ks_set_deadline(&key, NO_DEADLINE), KS_OK);
+    assert_int_equal(ks_set_deadline(&key, NO_DEADLINE, world.now_ms), KS_OK);
     assert_int_equal(ks_idle_seconds(&key, world.now_ms + 100000), 100);
     ks_touch(&key, world.now_ms + 60000);
     assert_int_equal(ks_idle_seconds(&key, world.now_ms + 100000), 40);
