@@ -232,6 +232,114 @@ static void growth_that_no_word_tells_is_refused(void **state)
     larder_close(engine);
 }
 
+/* Queues what may only run with more room than there is, and sees that EXEC does nothing of it. */
+static void expect_transaction_refused(larder_session *session)
+{
+    assert_error(session,
+                 "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > "
+                 "'maxmemory'.",
+                 "EXEC");
+    assert_integer(session, 0, "EXISTS", "new", "other");
+}
+
+static void queue(larder_session *session, size_t count, const char *const words[])
+{
+    larder_reply *reply = larder_command_argv(session, count, (const char **)(uintptr_t)words, NULL);
+    assert_non_null(reply);
+    assert_string_equal(reply->text, "QUEUED");
+    larder_reply_free(reply);
+}
+
+#define QUEUE(...) queue(session, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+
+/* What EXEC's commands add beside their words is known beforehand, be it to values that only its own commands make. */
+static void growth_of_values_made_in_a_transaction_is_refused(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 4mb\n");
+    larder_session *session = open_session(engine);
+    assert_integer(session, 1100001, "SETRANGE", "big", "1100000", "x");
+    assert_status(session, "OK", "SELECT", "1");
+    assert_integer(session, 1100001, "SETRANGE", "big", "1100000", "x");
+    assert_status(session, "OK", "SELECT", "0");
+    static char value[20001];
+    memset(value, 'x', sizeof(value) - 1);
+
+    assert_status(session, "OK", "MULTI"); /* grown, and copied */
+    QUEUE("SET", "new", "small");
+    QUEUE("SETRANGE", "new", "700000", "x");
+    QUEUE("COPY", "new", "other");
+    QUEUE("COPY", "other", "third");
+    QUEUE("COPY", "third", "fourth");
+    expect_transaction_refused(session);
+
+    assert_status(session, "OK", "MULTI"); /* under another name */
+    QUEUE("RENAME", "big", "new");
+    QUEUE("COPY", "new", "other");
+    QUEUE("COPY", "new", "third");
+    expect_transaction_refused(session);
+
+    assert_status(session, "OK", "SET", "far", "small");
+    assert_status(session, "OK", "MULTI"); /* of another database */
+    QUEUE("SELECT", "1");
+    QUEUE("COPY", "big", "new");
+    QUEUE("COPY", "new", "other");
+    expect_transaction_refused(session);
+    assert_status(session, "OK", "MULTI");
+    QUEUE("SWAPDB", "0", "1");
+    QUEUE("MOVE", "far", "1");
+    QUEUE("COPY", "big", "new");
+    QUEUE("COPY", "new", "other");
+    expect_transaction_refused(session);
+
+    assert_status(session, "OK", "MULTI"); /* by a prefix */
+    for (int i = 0; i < 100; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "new:%d", i);
+        QUEUE("SET", key, "v");
+    }
+    QUEUE("PREFIX", "SET", "new:", value);
+    expect_transaction_refused(session);
+
+    assert_status(session, "OK", "MULTI"); /* what is gone does not make room for what comes at once */
+    QUEUE("DEL", "big");
+    QUEUE("SETRANGE", "big", "1100000", "x");
+    QUEUE("DEL", "big");
+    QUEUE("SETRANGE", "big", "1100000", "x");
+    expect_transaction_refused(session);
+    assert_integer(session, 1100001, "STRLEN", "big");
+    assert_true(info_field(session, "memory", "used_memory") <= 4 << 20);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
+static void a_transaction_that_fits_runs(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 4mb\n");
+    larder_session *session = open_session(engine);
+    assert_integer(session, 1100001, "SETRANGE", "big", "1100000", "x");
+    assert_status(session, "OK", "MULTI");
+    QUEUE("SET", "log", "begun");
+    for (int i = 0; i < 1000; i++)
+        QUEUE("APPEND", "log",
+              "a line of a hundred bytes or so, of which there are many, one behind the other, all alike");
+    QUEUE("SETRANGE", "big", "5", "inside");
+    QUEUE("COPY", "log", "copy");
+    QUEUE("SELECT", "1");
+    QUEUE("COPY", "big", "none");
+    larder_reply *reply = larder_command(session, "EXEC", NULL);
+    assert_int_equal(reply->type, LARDER_ARRAY);
+    assert_int_equal(reply->count, 1005);
+    larder_reply_free(reply);
+    assert_integer(session, 0, "DBSIZE");
+    assert_status(session, "OK", "SELECT", "0");
+    assert_integer(session, 3, "DBSIZE");
+    assert_true(info_field(session, "memory", "used_memory") <= 4 << 20);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 static void growth_that_no_word_tells_makes_room_first(void **state)
 {
     (void)state;
@@ -617,6 +725,8 @@ int main(void)
         cmocka_unit_test(memory_stays_within_the_limit_while_all_threads_write),
         cmocka_unit_test(a_request_without_room_is_refused_and_others_are_not),
         cmocka_unit_test(growth_that_no_word_tells_is_refused),
+        cmocka_unit_test(growth_of_values_made_in_a_transaction_is_refused),
+        cmocka_unit_test(a_transaction_that_fits_runs),
         cmocka_unit_test(growth_that_no_word_tells_makes_room_first),
         cmocka_unit_test(many_threads_use_a_small_limit_nearly_whole),
         cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
