@@ -2,6 +2,7 @@
    the handlers' affair: see gibson.c. */
 #include "commands/commands.h"
 #include "commands/gibson.h"
+#include "commands/growth.h"
 
 #define SINGLE_WRITE (CMD_WRITE | CMD_FAST | CMD_SPARES_LOCKS)
 #define PREFIX_READ (CMD_READONLY | CMD_VISITS_SHARDS | CMD_BY_PREFIX)
@@ -108,8 +109,19 @@ static const struct command gibson_rows[] = {
         prefix_argument),
     ROW("mlock", cmd_gibson_mlock, 4, PREFIX_WRITE, NULL, "Refuses writes to the keys of a prefix for a time.",
         BY_MATCHES, prefix_seconds_arguments),
-    ROW("mset", cmd_gibson_mset, 4, PREFIX_WRITE | CMD_DENYOOM, NULL, "Gives every key of a prefix a value.",
-        BY_MATCHES, mset_arguments),
+    {
+        .name = "mset",
+        .run = cmd_gibson_mset,
+        .growth = growth_of_prefix_set,
+        .arity = 4,
+        .flags = PREFIX_WRITE | CMD_DENYOOM,
+        .categories = ACL_KEYSPACE,
+        .group = "gibson",
+        .summary = "Gives every key of a prefix a value.",
+        .since = "8.0.0",
+        .complexity = BY_MATCHES,
+        .arguments = mset_arguments,
+    },
     ROW("mttl", cmd_gibson_mttl, 4, PREFIX_WRITE, NULL, "Gives the keys of a prefix a time to live.", BY_MATCHES,
         prefix_seconds_arguments),
     ROW("munlock", cmd_gibson_munlock, 3, PREFIX_WRITE, NULL, "Takes the locks of the keys of a prefix away.",

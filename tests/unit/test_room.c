@@ -340,6 +340,26 @@ static void a_transaction_that_fits_runs(void **state)
     larder_close(engine);
 }
 
+/* Gibson's MSET gives a value to every key of a prefix, too. */
+static void growth_by_gibson_is_refused(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory 4mb\n");
+    larder_session *session = open_session(engine);
+    char key[32];
+    static char value[60001];
+    memset(value, 'x', sizeof(value) - 1);
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "many:%d", i);
+        assert_status(session, "OK", "SET", key, "v");
+    }
+    assert_error(session, "OOM command not allowed when used memory > 'maxmemory'.", "GIBSON", "MSET", "many:", value);
+    assert_string(session, "v", "GET", "many:7");
+    assert_true(info_field(session, "memory", "used_memory") <= 4 << 20);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 static void growth_that_no_word_tells_makes_room_first(void **state)
 {
     (void)state;
@@ -727,6 +747,7 @@ int main(void)
         cmocka_unit_test(growth_that_no_word_tells_is_refused),
         cmocka_unit_test(growth_of_values_made_in_a_transaction_is_refused),
         cmocka_unit_test(a_transaction_that_fits_runs),
+        cmocka_unit_test(growth_by_gibson_is_refused),
         cmocka_unit_test(growth_that_no_word_tells_makes_room_first),
         cmocka_unit_test(many_threads_use_a_small_limit_nearly_whole),
         cmocka_unit_test(volatile_rules_run_out_when_no_deadline_is_left),
