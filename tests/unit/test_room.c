@@ -5,6 +5,7 @@
 #include "api/instance.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "engine/footprint.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -126,6 +127,44 @@ static void memory_stays_within_the_limit_while_all_threads_write(void **state)
     (void)state;
     expect_memory_within("allkeys-s3fifo", 4000000, __func__);
     expect_memory_within("allkeys-lru", 4000000, __func__);
+}
+
+static void write_and_flush(struct writer *writer, larder_session *session)
+{
+    static char bytes[LARGE_MAX]; /* zeros */
+    char key[32];
+    draw_key(writer, key);
+    if (one_in(&writer->random, 500))
+        check_no_error(writer, larder_command(session, "FLUSHALL", NULL));
+    else
+        check_no_error(writer, larder_command_argv(session, 3, (const char *[]){"SET", key, bytes},
+                                                   (size_t[]){3, strlen(key), LARGE_MAX}));
+}
+
+/* What is flushed while memory is added up counts once: here it would come to nearly twice the limit. */
+static void flushed_values_are_never_counted_twice(void **state)
+{
+    (void)state;
+    const uint64_t limit = 8000000;
+    struct random random = property_start(__func__);
+    larder *engine = open_engine(
+        &(larder_options){.threads = WRITERS + 1, .config = "maxmemory 8000000\nmaxmemory-policy allkeys-lru\n"});
+    struct load load = {.engine = engine, .key_count = 100000};
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    start_writers(&load, threads, writers, &random, write_and_flush);
+    larder_session *session = open_session(engine);
+    size_t most = 0;
+    while (atomic_load(&load.written) < 60000) {
+        struct footprint footprint = footprint_measure(engine);
+        size_t used = footprint_sum(&footprint);
+        most = used > most ? used : most;
+    }
+    stop_writers(&load, threads);
+    assert_in_range(most, limit / 2, limit);
+    assert_in_range(info_field(session, "memory", "used_memory_peak"), 0, limit);
+    larder_session_close(session);
+    larder_close(engine);
 }
 
 /* Adds keys until there is no room; returns how many. */
@@ -743,6 +782,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_stays_within_the_limit_while_all_threads_write),
+        cmocka_unit_test(flushed_values_are_never_counted_twice),
         cmocka_unit_test(a_request_without_room_is_refused_and_others_are_not),
         cmocka_unit_test(growth_that_no_word_tells_is_refused),
         cmocka_unit_test(growth_of_values_made_in_a_transaction_is_refused),
