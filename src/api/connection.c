@@ -99,6 +99,13 @@ static void run_all(larder_connection *self)
     input_consume(&self->input, consumed);
 }
 
+/* What it holds counts with the memory of clients. */
+static void publish(larder_connection *self)
+{
+    const struct input *input = self->input;
+    client_limit_publish(&self->session, input != NULL ? input->len : 0, input != NULL ? input->capacity : 0);
+}
+
 /* Closes what was killed or is shut out, and goes on with what was held back. */
 static void catch_up(larder_connection *self)
 {
@@ -114,11 +121,11 @@ static void catch_up(larder_connection *self)
         inbox_clear(&session->inbox);
     } else if (session_modes(session) & MODES_LISTENING) {
         inbox_drain(session, OUTPUT_STEP);
-        atomic_store_explicit(&session->out_bytes, session->out.owned_bytes, memory_order_relaxed);
     }
     executor_tick(&self->executor);
     if (self->is_held && !self->is_closed && !engine_is_paused(session->engine, self->executor.now_ms))
         run_all(self);
+    publish(self);
 }
 
 int larder_connection_write(larder_connection *self, const void *data, size_t len)
@@ -139,6 +146,7 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
     if (input_bytes(self->input) + atomic_load_explicit(&self->session.multi_bytes, memory_order_relaxed) >
         (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))
         self->is_closed = true;
+    publish(self);
     return 0;
 }
 
@@ -165,6 +173,7 @@ ptrdiff_t larder_connection_read(larder_connection *self, void *buffer, size_t s
         }
         out_sent(&self->session.out, copied - before);
     }
+    publish(self);
     stat_add(&self->executor.stats.output_bytes, copied);
     if (copied == 0 && size > 0 && self->is_closed)
         return -1;

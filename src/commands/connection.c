@@ -3,6 +3,7 @@
 #include "base/num.h"
 #include "commands/client.h"
 #include "commands/commands.h"
+#include "commands/growth.h"
 #include "engine/call.h"
 
 /* In RESP2 a client with subscriptions gets an answer in the form of a message. */
@@ -323,6 +324,7 @@ const struct command connection_commands[] = {
     {
         .name = "select",
         .run = cmd_select,
+        .growth = growth_of_select,
         .arity = 2,
         .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
         .categories = ACL_CONNECTION,

@@ -1,56 +1,72 @@
-/* What commands may add to memory beside their words; see growth.h. The key is looked at before its shard is locked for
-   the command: of two requests that make the same value outgrow its block at the same moment, one may be told nothing.
- */
+/* What commands may add to memory beside their words; see growth.h. Keys are looked at before their shards are locked
+   for the command or the transaction: of two requests that make the same value outgrow its block at the same moment,
+   one may be told nothing. */
 #include "commands/growth.h"
 
 #include "base/num.h"
 #include "engine/call.h"
+#include "engine/forecast.h"
 #include "keyspace/prefix.h"
 
-/* Finds the key in this argument and locks its shard, which the caller unlocks. */
-static struct ks_key lock_key(struct call *call, size_t argument)
-{
-    struct keyspace *ks = &call->engine->keyspace;
-    uint64_t hash = ks_hash(ks, ARG(argument));
-    ks_lock(ks, &ks->shards[ks_shard_index(ks, hash)]);
-    return ks_find_unchanged(ks, call_db(call), ARG(argument), hash, call->now_ms);
-}
-
 /* By how much the string under the key in argument 1 grows when it gets `tail` bytes from `offset` on; from its end on
-   where that is SIZE_MAX. */
-static size_t growth_of_string(struct call *call, size_t offset, size_t tail)
+   where that is SIZE_MAX. A value that has to move is garbage for a while before it is gone. */
+static size_t growth_of_string(struct call *call, struct forecast *forecast, size_t offset, size_t tail)
 {
-    struct ks_key key = lock_key(call, 1);
-    size_t growth = 0;
-    if (key.entry == NULL || key.entry->type == TYPE_STRING) {
-        size_t start = offset != SIZE_MAX ? offset : key.entry != NULL ? entry_size(key.entry) : 0;
-        if (start <= KS_VALUE_MAX && tail <= KS_VALUE_MAX - start)
-            growth = ks_resize_growth(&key, start + tail);
-    }
-    ks_unlock(key.ks, key.shard);
+    struct forecast_value value = forecast_look(forecast, call, ARG(1));
+    size_t start = offset != SIZE_MAX ? offset : value.len;
+    if (start > KS_VALUE_MAX || tail > KS_VALUE_MAX - start)
+        return 0;
+    size_t len = start + tail;
+    size_t growth = !value.exists ? len : len > value.capacity ? ks_grown_capacity(len) : 0;
+    value.len = len > value.len ? len : value.len;
+    value.capacity = growth > value.capacity ? growth : value.capacity;
+    value.bytes = value.capacity > value.bytes ? value.capacity : value.bytes;
+    value.exists = true;
+    forecast_put(forecast, call, ARG(1), value);
     return growth;
 }
 
-size_t growth_of_append(struct call *call)
+size_t growth_of_append(struct call *call, struct forecast *forecast)
 {
-    return growth_of_string(call, SIZE_MAX, ARG(2).len);
+    return growth_of_string(call, forecast, SIZE_MAX, ARG(2).len);
 }
 
-size_t growth_of_setrange(struct call *call)
+size_t growth_of_setrange(struct call *call, struct forecast *forecast)
 {
     int64_t offset;
     if (!num_parse_int64(ARG(2), &offset) || offset < 0 || ARG(3).len == 0)
         return 0;
-    return growth_of_string(call, (uint64_t)offset < KS_VALUE_MAX ? (size_t)offset : KS_VALUE_MAX, ARG(3).len);
+    size_t start = (uint64_t)offset < KS_VALUE_MAX ? (size_t)offset : KS_VALUE_MAX;
+    return growth_of_string(call, forecast, start, ARG(3).len);
 }
 
-/* A copy counts like any other value, though it may share the bytes of a long one. */
-size_t growth_of_copy(struct call *call)
+/* A copy counts like any other value, though it may share the bytes of a long one; then neither can grow in place. */
+size_t growth_of_copy(struct call *call, struct forecast *forecast)
 {
-    struct ks_key key = lock_key(call, 1);
-    size_t growth = key.entry != NULL ? entry_bytes(key.entry) : 0;
-    ks_unlock(key.ks, key.shard);
-    return growth;
+    struct forecast_value value = forecast_look(forecast, call, ARG(1));
+    if (!value.exists)
+        return 0;
+    value.capacity = 0;
+    forecast_put(forecast, call, ARG(1), value);
+    forecast_put(forecast, call, ARG(2), value);
+    if (call->argc > 3)
+        forecast_lose_dbs(forecast); /* into another one, perhaps */
+    return value.bytes;
+}
+
+size_t growth_of_select(struct call *call, struct forecast *forecast)
+{
+    int64_t db;
+    if (forecast != NULL && num_parse_int64(ARG(1), &db) && db >= 0 && (uint64_t)db < call->engine->keyspace.db_count)
+        forecast->db = (size_t)db;
+    return 0;
+}
+
+size_t growth_of_move(struct call *call, struct forecast *forecast)
+{
+    (void)call;
+    forecast_lose_dbs(forecast);
+    return 0;
 }
 
 /* A value that many keys are to get, and what it adds. */
@@ -68,15 +84,32 @@ static bool add_growth(void *context, void *item)
 }
 
 /* Shard by shard, while others go on writing; without memory to look, the keys of the shard count for nothing. */
-size_t growth_of_prefix_set(struct call *call)
+static size_t growth_in_database(struct call *call, size_t db)
 {
     struct keyspace *ks = &call->engine->keyspace;
     struct spread spread = {.value_len = ARG(3).len};
     for (size_t i = 0; i < ks->shard_count; i++) {
         struct shard *shard = &ks->shards[i];
         ks_lock(ks, shard);
-        (void)!ks_visit_prefix(shard, call_db(call), ARG(2), NULL, add_growth, &spread);
+        (void)!ks_visit_prefix(shard, db, ARG(2), NULL, add_growth, &spread);
         ks_unlock(ks, shard);
     }
     return spread.growth;
+}
+
+/* Keys may have come to this database from any other. */
+static size_t growth_in_all_databases(struct call *call)
+{
+    size_t growth = 0;
+    for (size_t db = 0; db < call->engine->keyspace.db_count; db++)
+        growth += growth_in_database(call, db);
+    return growth;
+}
+
+size_t growth_of_prefix_set(struct call *call, struct forecast *forecast)
+{
+    if (forecast == NULL)
+        return growth_in_database(call, call_db(call));
+    size_t growth = forecast->has_lost_dbs ? growth_in_all_databases(call) : growth_in_database(call, forecast->db);
+    return growth + ARG(3).len * forecast_put_all(forecast, ARG(2), ARG(3).len);
 }

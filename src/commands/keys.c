@@ -308,6 +308,7 @@ const struct command key_commands[] = {
     {
         .name = "move",
         .run = cmd_move,
+        .growth = growth_of_move,
         .arity = 3,
         .flags = CMD_WRITE | CMD_FAST,
         .categories = ACL_KEYSPACE,

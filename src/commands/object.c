@@ -26,7 +26,7 @@ static void cmd_object_encoding(struct call *call)
         reply_bulk_text(call, entry_encoding_name(key.entry));
 }
 
-/* OBJECT FREQ key: its counter of uses; with allkeys-s3fifo 0 to 3, those since the key was last looked at for
+/* OBJECT FREQ key: its counter of uses; with allkeys-s3fifo 0 to 2, those since the key was last looked at for
  * eviction.
  */
 static void cmd_object_freq(struct call *call)

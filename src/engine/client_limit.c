@@ -110,13 +110,32 @@ static void look(struct larder *engine)
         atomic_store_explicit(&self->due_ns, 0, memory_order_relaxed);
 }
 
-void client_limit_note(struct larder *engine, size_t grown)
+/* A client's buffers have grown by so much. */
+static void note(struct larder *engine, size_t grown)
 {
     struct client_limit *self = &engine->client_limit;
     size_t limit = atomic_load_explicit(&self->bytes, memory_order_relaxed);
     if (limit > 0 &&
         atomic_fetch_add_explicit(&self->grown, grown, memory_order_relaxed) + grown > limit / LOOKS_PER_LIMIT)
         look(engine);
+}
+
+/* Returns by how much the figure has grown. */
+static size_t publish(_Atomic size_t *figure, size_t value)
+{
+    size_t old = atomic_load_explicit(figure, memory_order_relaxed);
+    if (old != value)
+        atomic_store_explicit(figure, value, memory_order_relaxed);
+    return value > old ? value - old : 0;
+}
+
+void client_limit_publish(struct session *session, size_t query_bytes, size_t query_capacity)
+{
+    (void)publish(&session->query_bytes, query_bytes);
+    size_t grown =
+        publish(&session->out_bytes, session->out.owned_bytes) + publish(&session->query_capacity, query_capacity);
+    if (unlikely(grown > 0))
+        note(session->engine, grown);
 }
 
 void client_limit_upkeep(struct larder *engine)

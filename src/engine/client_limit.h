@@ -29,8 +29,9 @@ void client_limit_follow(struct larder *engine);
 /* The limit in bytes; SIZE_MAX: none. */
 size_t client_limit_bytes(const struct larder *engine);
 
-/* A client's buffers have grown by so much. Takes the registry's lock when that is a reason to look at all of them. */
-void client_limit_note(struct larder *engine, size_t grown);
+/* By the owner of a client's session: its input has so many bytes that were not run yet, in so much memory, and its
+   output has changed. Takes the registry's lock when that is a reason to look at all clients. */
+void client_limit_publish(struct session *session, size_t query_bytes, size_t query_capacity);
 
 /* A part of the upkeep, on any thread. */
 void client_limit_upkeep(struct larder *engine);

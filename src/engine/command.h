@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct call;
+struct forecast;
 
 /* Runs a command: arguments from call->argv, the reply through reply_*(). The keys' shards are locked. */
 typedef void command_fn(struct call *call);
@@ -158,8 +159,9 @@ struct command_history {
 typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
 
 /* Bytes by which a call may make its value larger than its words say. No shard is locked, and arguments may be wrong:
-   what could only fail adds nothing. */
-typedef size_t command_growth_fn(struct call *call);
+   what could only fail adds nothing. In a transaction, the forecast tells what was written before, and is told what this
+   call will have written; else it is NULL. */
+typedef size_t command_growth_fn(struct call *call, struct forecast *forecast);
 
 struct command {
     const char *name;                    /* lower case, a subcommand's without its container; NULL: end of the list */
@@ -169,7 +171,7 @@ struct command {
     uint32_t categories;                 /* enum acl_category, those not derived from the flags */
     const struct key_spec *keys;         /* NULL: none */
     command_hides_fn *hides;             /* NULL: it has no secrets */
-    command_growth_fn *growth;           /* NULL: what it may add stands in its words */
+    command_growth_fn *growth;           /* NULL: what it may add stands in its words (forecast_run) */
     const struct channel_spec *channels; /* NULL: none */
     const char *const *tips;             /* NULL-terminated, or NULL */
     const struct command *subcommands;

@@ -275,7 +275,7 @@ static size_t bytes_to_add(struct call *call)
         bytes += ARG(i).len;
     if (call->session->modes & MODE_MULTI)
         return bytes + (runs_queue(call) ? transaction_growth(call) : 0);
-    return bytes + (call->command->growth != NULL ? call->command->growth(call) : 0);
+    return bytes + (call->command->growth != NULL ? call->command->growth(call, NULL) : 0);
 }
 
 /* Redis lets nothing be queued while memory is short, be it a PING: queues are memory too. */

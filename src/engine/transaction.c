@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "engine/dispatch.h"
+#include "engine/forecast.h"
 
 /* One allocation: the words' slices, then their bytes. */
 struct queued_call {
@@ -141,14 +142,31 @@ size_t transaction_count_new_keys(struct call *exec)
     return count;
 }
 
+static bool has_growth(const struct transaction *transaction)
+{
+    const struct queued_call *queued = transaction->first;
+    while (queued != NULL && queued->command->growth == NULL)
+        queued = queued->next;
+    return queued != NULL;
+}
+
 size_t transaction_growth(struct call *exec)
 {
+    const struct transaction *transaction = exec->session->transaction;
+    if (!has_growth(transaction))
+        return 0;
+    struct forecast forecast = {.db = call_db(exec)};
     size_t growth = 0;
-    for (const struct queued_call *queued = exec->session->transaction->first; queued != NULL; queued = queued->next) {
+    for (const struct queued_call *queued = transaction->first; queued != NULL; queued = queued->next) {
         struct call call = nested_call(exec, queued);
-        growth += queued->command->growth != NULL ? queued->command->growth(&call) : 0;
+        if (queued->command->growth != NULL)
+            growth += queued->command->growth(&call, &forecast);
+        else
+            forecast_run(&forecast, &call);
     }
-    return growth;
+    bool is_known = !forecast.has_no_memory;
+    forecast_free(&forecast);
+    return is_known ? growth : GROWTH_UNKNOWN;
 }
 
 /* Does a call ask for all shards: by its flag, because it visits them one by one, or as its keys can't be told? */

@@ -30,7 +30,8 @@ uint32_t transaction_flags(const struct session *session);
 
 /* How many keys EXEC may add at most, see call_count_new_keys. */
 size_t transaction_count_new_keys(struct call *exec);
-/* Bytes that it may add beside what is queued, see command_growth_fn. */
+/* Bytes that it may add beside what is queued, see command_growth_fn; without memory to tell, more than there are. */
+#define GROWTH_UNKNOWN (SIZE_MAX / 2)
 size_t transaction_growth(struct call *exec);
 /* EXEC: runs what is queued, or replies why not. */
 void transaction_run(struct call *call);

@@ -542,14 +542,21 @@ enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, 
     return KS_OK;
 }
 
-size_t ks_resize_growth(const struct ks_key *key, size_t len)
+size_t ks_string_capacity(const struct ks_key *key)
 {
     assert(ks_is_locked(key->shard));
-    const struct entry *old = key->entry;
-    if (old == NULL)
-        return len;
-    bool fits = old->flags & ENTRY_IS_BOXED ? fits_in_blob(old, len) : len <= entry_string_len(old);
-    return fits ? 0 : with_headroom(len); /* the present one is garbage for a while before it is gone */
+    const struct entry *entry = key->entry;
+    if (entry_is_compressed(entry))
+        return 0;
+    if (!(entry->flags & ENTRY_IS_BOXED))
+        return entry_string_len(entry);
+    const struct blob *blob = entry_stored_blob(entry);
+    return blob_is_sole(blob) ? blob->capacity : 0;
+}
+
+size_t ks_grown_capacity(size_t len)
+{
+    return with_headroom(len);
 }
 
 /* Stores under `to` an entry with the type, encoding, value and item of `source`, compressed if that is, and these

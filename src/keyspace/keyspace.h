@@ -225,8 +225,10 @@ MUST_USE enum ks_status ks_put_compressed(struct ks_key *key, bytes compressed, 
    kept and new ones zero, its encoding raw, and gives its bytes for writing. It is stored uncompressed from then on. */
 MUST_USE enum ks_status ks_resize_string(struct ks_key *key, size_t len, int64_t now_ms, char **data);
 
-/* Locked. Bytes by which that would make the key's memory grow, about, if its string is not shortened. */
-size_t ks_resize_growth(const struct ks_key *key, size_t len);
+/* Locked. To so many bytes an existing key's string can be made longer where it is; 0: any change moves it. */
+size_t ks_string_capacity(const struct ks_key *key);
+/* The room that a string of `len` bytes gets where an existing one had to move. */
+size_t ks_grown_capacity(size_t len);
 
 /* Locked. Gives an existing key a deadline, or takes it away (NO_DEADLINE); the time of its item begins anew. */
 MUST_USE enum ks_status ks_set_deadline(struct ks_key *key, int64_t deadline_ms, int64_t now_ms);

@@ -4,15 +4,17 @@
    the main queue, otherwise it goes for good and leaves a ghost. A key that comes back while its ghost is remembered
    enters the main queue at once. At the front of the main queue a key that was used goes to the end again, and one that
    was not goes for good. So a crowd of keys that are used once passes through the small queue and leaves the main queue
-   alone, and a use costs no more than a counter of two bits that changes three times at most.
+   alone, and a use costs no more than a counter of two bits that changes twice at most.
 
-   Three things differ from the paper, because they were measured to help (bench/README.md):
+   Four things differ from the paper, because they were measured to help (bench/README.md):
    - The small queue's share begins at a tenth and follows the ghosts, by ARC's rule (Megiddo and Modha, FAST 2003): a
      key that comes back after it went from the small queue says that the queue is too small, one that went from the
    main queue says the contrary; the rarer of the two signs counts for more.
    - While memory fills, the small queue takes its share only, and the rest is put in the main queue, which otherwise
      would stay empty where nothing ever comes back in time, as in a loop over more keys than fit.
    - A key at the front is looked at a bounded number of times in an eviction, then one goes whatever its counter says.
+   - Counters end at two uses, not three: what was popular must not outlive its time where popularity shifts. That gains
+     a point there and costs a quarter of one where it never does.
 
    A queue's item is not a pointer but 44 bits of the key's hash, with which the table is probed, and 20 of a ticket
    that the entry has too. So an entry may be moved in memory, renamed into another database or deleted without its
@@ -26,7 +28,7 @@
 #include "keyspace/internal.h"
 
 enum {
-    USES_MAX = 3,
+    USES_MAX = 2,
     USES_FOR_MAIN = 2, /* by the end of the small queue, to be promoted */
     EXAMINED_MAX = 32, /* keys spared in one eviction */
     ITEMS_MAX = 256,   /* items, stale ones included, taken off in one eviction */

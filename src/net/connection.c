@@ -192,23 +192,10 @@ static bool is_over_limit(struct connection *connection)
     return now_ms - connection->soft_limit_since_ms > limit.soft_seconds * 1000;
 }
 
-/* Returns by how much the figure has grown. */
-static size_t publish(_Atomic size_t *figure, size_t value)
-{
-    size_t old = atomic_load_explicit(figure, memory_order_relaxed);
-    if (old != value)
-        atomic_store_explicit(figure, value, memory_order_relaxed);
-    return value > old ? value - old : 0;
-}
-
 void connection_publish(struct connection *connection)
 {
-    struct session *session = &connection->session;
-    (void)publish(&session->query_bytes, connection->input != NULL ? connection->input->len : 0);
-    size_t grown = publish(&session->out_bytes, session->out.owned_bytes) +
-                   publish(&session->query_capacity, connection->input != NULL ? connection->input->capacity : 0);
-    if (unlikely(grown > 0))
-        client_limit_note(session->engine, grown);
+    const struct input *input = connection->input;
+    client_limit_publish(&connection->session, input != NULL ? input->len : 0, input != NULL ? input->capacity : 0);
 }
 
 /* Sends until everything is sent, the socket takes no more, or others have waited long enough. What is left of the

@@ -176,6 +176,36 @@ static void input_above_the_limit_closes(void **state)
     larder_close(engine);
 }
 
+/* What a connection in memory holds, unfinished requests and unread replies, is memory of clients. */
+static void a_connection_that_holds_too_much_is_closed(void **state)
+{
+    (void)state;
+    larder *engine = open_configured("maxmemory-clients 1mb\n");
+    larder_session *session = open_session(engine);
+    larder_connection *sender = open_connection(engine);
+    larder_connection *deaf = open_connection(engine);
+    static char piece[100001];
+    memset(piece, 'x', sizeof(piece) - 1);
+    assert_status(session, "OK", "SET", "piece", piece);
+    static const char start[] = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n";
+    int sent = 0;
+    assert_int_equal(larder_connection_write(sender, start, sizeof(start) - 1), 0);
+    while (sent < 39 && larder_connection_write(sender, piece, sizeof(piece) - 1) == 0)
+        sent++;
+    assert_in_range(sent, 4, 20);
+    assert_int_equal(larder_connection_pending(deaf), 0); /* the largest goes, not the others */
+    static const char request[] = "GET piece\r\nGETRANGE piece 0 9999\r\n";
+    int asked = 0;
+    while (asked < 500 && larder_connection_write(deaf, request, sizeof(request) - 1) == 0)
+        asked++;
+    assert_in_range(asked, 4, 200);
+    assert_status(session, "OK", "SET", "piece", "small");
+    larder_disconnect(deaf);
+    larder_disconnect(sender);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 static void quit_answers_what_came_before_it_and_closes(void **state)
 {
     (void)state;
@@ -307,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_large_value_goes_in_and_out_in_pieces),
         cmocka_unit_test(a_protocol_error_is_answered_and_closes),
         cmocka_unit_test(input_above_the_limit_closes),
+        cmocka_unit_test(a_connection_that_holds_too_much_is_closed),
         cmocka_unit_test(quit_answers_what_came_before_it_and_closes),
         cmocka_unit_test(a_killed_connection_is_closed),
         cmocka_unit_test(a_connection_must_authenticate_where_a_password_is_required),

@@ -215,7 +215,7 @@ static void s3_put(struct world *world, struct model *model, int db, int key)
     if (put(world, db, key, one_in(&world->random, 10) ? world->now_ms + 1000000 : NO_DEADLINE))
         model_admit(model, slot, ks_hash(&world->ks, bytes_of(name)));
     else
-        slot->uses += slot->uses < 3;
+        slot->uses += slot->uses < 2;
 }
 
 static void s3_move(struct world *world, struct model *model, int db, int key, int to_db, int to_key)
@@ -276,7 +276,7 @@ static void s3_change(struct world *world, struct model *model)
         if (one_in(&world->random, 2))
             s3_put(world, model, db, key);
         else if (touch(world, db, key))
-            model->slots[db][key].uses += model->slots[db][key].uses < 3;
+            model->slots[db][key].uses += model->slots[db][key].uses < 2;
     }
 }
 
