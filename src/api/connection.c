@@ -130,6 +130,7 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
         return 0;
     instance_upkeep(instance_of(self->session.engine), &self->executor);
     stat_add(&self->executor.stats.input_bytes, len);
+    session_note_use(&self->session, self->executor.now_ms);
     if (!input_append(&self->input, (bytes){data, len})) {
         self->is_closed = true;
         return -1;

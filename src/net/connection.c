@@ -115,6 +115,8 @@ size_t connection_read_secure(struct connection *connection, char *to, size_t ro
     stat_add(&worker->executor.stats.input_bytes, got);
     connection->read_waits_for = status == TLS_WANTS_WRITE ? REACTOR_WRITE : REACTOR_READ;
     connection->is_broken |= status == TLS_ENDED || status == TLS_BROKEN;
+    if (got > 0)
+        session_note_use(&connection->session, worker->executor.now_ms);
     if (status == TLS_DONE && tls_has_input(connection->tls))
         list_append(&worker->unread, &connection->in_unread);
     return got;
@@ -224,6 +226,7 @@ static void send_all(struct connection *connection)
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))
             return;
+        session_note_use(session, connection->worker->executor.now_ms);
         size_t sent = pending - out_pending(out);
         budget -= sent < budget ? sent : budget;
     }

@@ -201,6 +201,7 @@ static size_t read_some(struct worker *worker, struct connection *connection, ch
     stat_add(&worker->executor.stats.reads, 1);
     if (got > 0) {
         stat_add(&worker->executor.stats.input_bytes, (uint64_t)got);
+        session_note_use(&connection->session, worker->executor.now_ms);
         return (size_t)got;
     }
     connection->is_broken |= got == 0 || (errno != EAGAIN && errno != EINTR);
@@ -542,8 +543,8 @@ static void release_held(struct worker *worker)
     run_batch(worker);
 }
 
-/* Once a second: closes clients that have been idle too long (who subscribes may only listen) or do not come to the end
-   of their handshake, and those above the soft output limit. */
+/* Once a second: closes clients that have been idle too long (who subscribes or monitors may only listen) or do not
+   come to the end of their handshake, and those above the soft output limit. */
 static void patrol(struct worker *worker)
 {
     int64_t now_ms = worker->executor.now_ms;
@@ -553,7 +554,7 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        bool may_idle = connection->is_held || (session_modes(session) & MODE_SUBSCRIBED);
+        bool may_idle = connection->is_held || (session_modes(session) & (MODE_SUBSCRIBED | MODE_MONITORS));
         if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;
