@@ -173,6 +173,7 @@ static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
         {atomic_load_explicit(&session->is_monitor, memory_order_relaxed), 'O'},
         {pubsub_count_all(session) > 0, 'P'},
         {modes & (MODE_MULTI | MODE_EXEC), 'x'},
+        {session_is_held(session), 'b'},
         {tracking & TRACKING_ON, 't'},
         {tracking & TRACKING_BROKEN, 'R'},
         {tracking & TRACKING_BCAST, 'B'},

@@ -181,6 +181,7 @@ struct session_figures session_measure(struct session_registry *registry)
         size_t output = session_output_memory(session);
         figures.count++;
         figures.memory += session_memory(session);
+        figures.held += session_is_held(session);
         figures.watching += atomic_load_explicit(&session->watched, memory_order_relaxed) > 0;
         figures.max_input = larger(figures.max_input, input);
         figures.max_output = larger(figures.max_output, output);

@@ -58,7 +58,7 @@ bool connection_start(struct connection *connection, struct worker *worker)
 
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest = (connection->is_held ? 0U : connection->read_waits_for) |
+    unsigned interest = (session_is_held(&connection->session) ? REACTOR_HANG_UP : connection->read_waits_for) |
                         (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
     if (interest == connection->interest)
         return;

@@ -261,8 +261,8 @@ static void gather(struct worker *worker, struct connection *connection)
 /* The request must wait: it and those behind it are kept as bytes, to be parsed again when the time has come. */
 static void hold_back(struct worker *worker, struct connection *connection, const struct request *request)
 {
-    if (!connection->is_held) {
-        connection->is_held = true;
+    if (!session_is_held(&connection->session)) {
+        session_hold(&connection->session, true);
         list_append(&worker->held, &connection->in_waiting);
     }
     bool is_kept = session_speaks_gibson(&connection->session)
@@ -304,7 +304,7 @@ static void execute(struct worker *worker)
             atomic_load_explicit(&session->must_close, memory_order_relaxed))
             continue;
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
-        if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
+        if (session_is_held(session) || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
         if (unlikely(session->out.owned_bytes > worker->output_most))
             bound_output(connection);
@@ -366,7 +366,7 @@ static void settle(struct worker *worker, struct connection *connection)
         connection->is_broken = true;
     }
     connection->is_broken |= atomic_load_explicit(&connection->session.must_close, memory_order_relaxed);
-    bool goes_on = connection->is_deferred && !connection->is_held && !connection->is_broken;
+    bool goes_on = connection->is_deferred && !session_is_held(&connection->session) && !connection->is_broken;
     if (goes_on)
         list_append(&worker->ready, &connection->in_waiting);
     else if (!connection->is_broken)
@@ -444,11 +444,11 @@ static void handle_secure(struct worker *worker, struct connection *connection, 
         shake_hands(worker, connection);
     else if (may_write && !out_is_empty(&connection->session.out))
         connection_flush(connection);
-    if (connection->is_held && event->is_readable && !(connection->interest & REACTOR_READ))
+    if (session_is_held(&connection->session) && event->is_readable && !(connection->interest & REACTOR_READ))
         connection->is_broken = true;
     if (connection->is_broken)
         connection_close(connection);
-    else if (may_read && !connection->is_held && !connection->is_shaking_hands)
+    else if (may_read && !session_is_held(&connection->session) && !connection->is_shaking_hands)
         take_in(worker, connection);
 }
 
@@ -465,7 +465,7 @@ static void handle_event(struct worker *worker, const struct reactor_event *even
         handle_secure(worker, connection, event);
         return;
     }
-    if (connection->is_held && event->is_readable)
+    if (session_is_held(&connection->session) && event->is_readable)
         connection->is_broken = true; /* not reading, so this reports an error or a hang-up */
     if (event->is_writable)
         connection_flush(connection);
@@ -487,7 +487,7 @@ static void read_unread(struct worker *worker)
     while (!list_is_empty(&unread)) {
         struct connection *connection = CONTAINER_OF(unread.next, struct connection, in_unread);
         list_remove(&connection->in_unread);
-        if (!connection->is_held) /* release_held remembers it */
+        if (!session_is_held(&connection->session)) /* release_held remembers it */
             take_in(worker, connection);
     }
     run_batch(worker);
@@ -534,7 +534,7 @@ static void release_held(struct worker *worker)
         return;
     for (struct list *link = worker->held.next; link != &worker->held; link = link->next) {
         struct connection *connection = CONTAINER_OF(link, struct connection, in_waiting);
-        connection->is_held = false;
+        session_hold(&connection->session, false);
         if (connection->tls != NULL && tls_has_input(connection->tls) && list_is_empty(&connection->in_unread))
             list_append(&worker->unread, &connection->in_unread);
     }
@@ -554,7 +554,7 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        bool may_idle = connection->is_held || (session_modes(session) & (MODE_SUBSCRIBED | MODE_MONITORS));
+        bool may_idle = session_is_held(session) || (session_modes(session) & (MODE_SUBSCRIBED | MODE_MONITORS));
         if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;
