@@ -283,6 +283,24 @@ def test_pause_write_lets_reads_through(start_server):
     assert reader.ask("GET", "k") == ("$", b"w")
 
 
+@pytest.mark.larder_only("redis-server takes names of any length")
+def test_no_name_is_longer_than_logs_and_lists_can_bear(start_server):
+    """A name is in each line about its client: in CLIENT LIST, in the slow log, and in the log of what was refused."""
+    connection = start_server(threads=2).raw()
+    long, longest = "x" * 4097, "x" * 4096
+    assert connection.ask("CLIENT", "SETNAME", long) == ("-", b"ERR Client names cannot be longer than 4096 bytes.")
+    assert connection.ask("HELLO", 2, "SETNAME", long)[0] == "-"
+    for name in ("lib-name", "LIB-VER"):
+        assert connection.ask("CLIENT", "SETINFO", name, long) == (
+            "-",
+            f"ERR {name} cannot be longer than 4096 bytes.".encode(),
+        )
+        assert connection.command("CLIENT", "SETINFO", name, longest) == b"+OK\r\n"
+    assert connection.ask("CLIENT", "GETNAME") == ("$", None)
+    assert connection.command("CLIENT", "SETNAME", longest) == b"+OK\r\n"
+    assert connection.ask("CLIENT", "LIST")[1].decode().count(longest) == 3
+
+
 def test_who_waits_for_the_end_of_a_pause_is_counted_and_shown_as_blocked(start_server):
     server = start_server(threads=2)
     controller, writer = server.raw(), server.raw()
