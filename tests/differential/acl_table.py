@@ -193,6 +193,7 @@ INVOCATIONS = [
     ("ACL", "LIST", "x"),
     ("ACL", "CAT"),
     ("ACL", "CAT", "bogus"),
+    ("ACL", "CAT", "x" * 300),
     ("ACL", "CAT", "@read"),
     ("ACL", "CAT", ""),
     ("ACL", "CAT", b"a\x00b"),
