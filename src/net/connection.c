@@ -56,9 +56,19 @@ bool connection_start(struct connection *connection, struct worker *worker)
     return reactor_add(&worker->reactor, connection->session.fd, REACTOR_READ, connection);
 }
 
+/* Who hangs up during a pause has given up, and may have written elsewhere by the end of it. Who waits for the prefix
+   index may only have said all that it had to say. */
+static unsigned read_interest(const struct connection *connection)
+{
+    if (!session_is_held(&connection->session))
+        return connection->read_waits_for;
+    const struct worker *worker = connection->worker;
+    return engine_is_paused(worker->engine, worker->executor.now_ms) ? REACTOR_HANG_UP : 0;
+}
+
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest = (session_is_held(&connection->session) ? REACTOR_HANG_UP : connection->read_waits_for) |
+    unsigned interest = read_interest(connection) |
                         (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
     if (interest == connection->interest)
         return;
