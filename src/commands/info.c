@@ -126,9 +126,9 @@ static void write_clients(struct info *info)
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       clients.held,
-                       atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed), clients.subscribed,
-                       clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
+                       clients.held, atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed),
+                       clients.subscribed, clients.watching,
+                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 size_t server_system_memory(void)

@@ -68,8 +68,8 @@ static unsigned read_interest(const struct connection *connection)
 
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest = read_interest(connection) |
-                        (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
+    unsigned interest =
+        read_interest(connection) | (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
     if (interest == connection->interest)
         return;
     connection->interest = interest;
