@@ -13,12 +13,38 @@ SCRIPTS = {
     "refused for the number of words": [("GET", "a"), ("SET", "a")],
     "refused as unknown": [("GET", "a"), ("nosuch",), ("GET", "a"), ("CONFIG", "nosuch"), ("CONFIG",)],
     "refused as a subscriber": [("SUBSCRIBE", "a"), ("GET", "a"), ("CLIENT", "ID"), ("nosuch",), ("PING",)],
-    "refused by its user's rules": [("ACL", "SETUSER", "u", "on", "nopass", "+get"), ("AUTH", "u", "x"), ("SET", "a", "b"), ("GET", "a")],
+    "refused by its user's rules": [
+        ("ACL", "SETUSER", "u", "on", "nopass", "+get"),
+        ("AUTH", "u", "x"),
+        ("SET", "a", "b"),
+        ("GET", "a"),
+    ],
     "queued": [("MULTI",), ("SET", "a", "b"), ("WATCH", "a"), ("GET", "a"), ("EXEC",)],
-    "queued in vain, for a refused command": [("MULTI",), ("SET", "a", "b"), ("nosuch",), ("GET", "a"), ("PING",), ("EXEC",), ("PING",)],
-    "queued in vain, for a touched key": [("WATCH", "a"), ("SET", "a", "b"), ("MULTI",), ("PING",), ("GET", "a"), ("EXEC",)],
+    "queued in vain, for a refused command": [
+        ("MULTI",),
+        ("SET", "a", "b"),
+        ("nosuch",),
+        ("GET", "a"),
+        ("PING",),
+        ("EXEC",),
+        ("PING",),
+    ],
+    "queued in vain, for a touched key": [
+        ("WATCH", "a"),
+        ("SET", "a", "b"),
+        ("MULTI",),
+        ("PING",),
+        ("GET", "a"),
+        ("EXEC",),
+    ],
     "discarded": [("MULTI",), ("PING",), ("DISCARD",)],
-    "subscribed to everything": [("HELLO", 3), ("SUBSCRIBE", "a"), ("PSUBSCRIBE", "*"), ("SSUBSCRIBE", "a"), ("SELECT", 3)],
+    "subscribed to everything": [
+        ("HELLO", 3),
+        ("SUBSCRIBE", "a"),
+        ("PSUBSCRIBE", "*"),
+        ("SSUBSCRIBE", "a"),
+        ("SELECT", 3),
+    ],
     "tracking": [
         ("CLIENT", "TRACKING", "ON"),
         ("CLIENT", "SETNAME", "n"),
@@ -27,7 +53,7 @@ SCRIPTS = {
         ("CLIENT", "TRACKING", "ON", "BCAST"),
     ],
     "monitoring": [("MONITOR",)],
-}  # fmt: skip
+}
 
 
 def fields(line):
