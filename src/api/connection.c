@@ -12,8 +12,7 @@ struct larder_connection {
     struct session session;
     struct executor executor;
     struct out_pool pool;
-    struct input *input; /* of an unfinished request; NULL: none */
-    bool is_held;        /* the request at the front is parsed and waits for the end of a CLIENT PAUSE */
+    struct input *input; /* of an unfinished request, or of one that is parsed while the session is held; NULL: none */
     bool is_closed;      /* nothing more will be run */
 };
 
@@ -73,10 +72,10 @@ static bool run_parsed(larder_connection *self)
     struct session *session = &self->session;
     struct request request;
     request_prepare(session->engine, self->input->args.items, self->input->args.count, 0, &request);
-    self->is_held = request_run(session, &request) == RUN_POSTPONED;
+    session_hold(session, request_run(session, &request) == RUN_POSTPONED);
     self->is_closed |= session->close_after_reply || session->out.failed ||
                        atomic_load_explicit(&session->must_close, memory_order_relaxed);
-    return !self->is_held;
+    return !session_is_held(session);
 }
 
 /* Runs every request that is complete. What is left of the input moves to its front once, at the end. */
@@ -86,7 +85,7 @@ static void run_all(larder_connection *self)
     size_t consumed = 0;
     while (!self->is_closed) {
         enum resp_status status = RESP_REQUEST;
-        if (!self->is_held)
+        if (!session_is_held(&self->session))
             status = parse(self, input->data + consumed, input->len - consumed);
         if (self->is_closed || status == RESP_MORE || (status == RESP_REQUEST && !run_parsed(self)))
             break;
@@ -123,7 +122,7 @@ static void catch_up(larder_connection *self)
         inbox_drain(session, OUTPUT_STEP);
     }
     executor_tick(&self->executor);
-    if (self->is_held && !self->is_closed && !engine_is_paused(session->engine, self->executor.now_ms))
+    if (session_is_held(session) && !self->is_closed && !engine_is_paused(session->engine, self->executor.now_ms))
         run_all(self);
     publish(self);
 }
@@ -137,11 +136,12 @@ int larder_connection_write(larder_connection *self, const void *data, size_t le
         return 0;
     instance_upkeep(instance_of(self->session.engine), &self->executor);
     stat_add(&self->executor.stats.input_bytes, len);
+    session_note_use(&self->session, self->executor.now_ms);
     if (!input_append(&self->input, (bytes){data, len})) {
         self->is_closed = true;
         return -1;
     }
-    if (!self->is_held)
+    if (!session_is_held(&self->session))
         run_all(self);
     if (input_bytes(self->input) + atomic_load_explicit(&self->session.multi_bytes, memory_order_relaxed) >
         (size_t)CFG_READ(self->session.engine->config, client_query_buffer_limit))

@@ -77,6 +77,7 @@ static bool run(larder_session *self, const bytes *argv, size_t argc)
         return !session->out.failed;
     }
     instance_upkeep(instance, &self->executor);
+    session_note_use(session, self->executor.now_ms);
     enum run_result result = request_run(session, &request);
     assert(result == RUN_DONE); /* only network clients are held back */
     (void)result;

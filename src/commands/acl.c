@@ -298,7 +298,9 @@ void cmd_acl_cat(struct call *call)
     }
     uint32_t category = command_category_by_name(ARG(2));
     if (category == 0) {
-        reply_error_format(call, "ERR Unknown category '%.*s'", quoted_text_length(ARG(2)), ARG(2).at);
+        const int most = 128;
+        int len = quoted_text_length(ARG(2));
+        reply_error_format(call, "ERR Unknown category '%.*s'", len < most ? len : most, ARG(2).at);
         return;
     }
     const struct command_table *table = &call->engine->commands;

@@ -9,8 +9,10 @@
 
 #include <stdlib.h>
 
-/* CLIENT LIST's text is bounded by the number of clients; this is what a reply may hold at most. */
-enum { LIST_MAX = 512 * 1024 * 1024 };
+enum {
+    LIST_MAX = 512 * 1024 * 1024, /* bytes of a reply at most; CLIENT LIST's text is bounded by the number of clients */
+    NAME_MAX_BYTES = 4096,        /* of a client's name and its library's: they are in each line of it, and in logs */
+};
 
 /* What may stand in a name: it must fit between two spaces of CLIENT LIST. */
 static bool is_plain_text(bytes text)
@@ -23,6 +25,10 @@ static bool is_plain_text(bytes text)
 
 bool client_check_name(struct call *call, bytes name)
 {
+    if (name.len > NAME_MAX_BYTES) {
+        reply_error_format(call, "ERR Client names cannot be longer than %d bytes.", NAME_MAX_BYTES);
+        return false;
+    }
     if (is_plain_text(name))
         return true;
     reply_error(call, "ERR Client names cannot contain spaces, newlines or special characters.");
@@ -73,6 +79,11 @@ void cmd_client_setinfo(struct call *call)
         field = &session->lib_version;
     } else {
         reply_error_format(call, "ERR Unrecognized option '%.*s'", (int)quoted_length(ARG(2)), ARG(2).at);
+        return;
+    }
+    if (ARG(3).len > NAME_MAX_BYTES) {
+        reply_error_format(call, "ERR %.*s cannot be longer than %d bytes.", (int)ARG(2).len, ARG(2).at,
+                           NAME_MAX_BYTES);
         return;
     }
     if (!is_plain_text(ARG(3))) {
@@ -172,7 +183,8 @@ static void format_flags(const struct session *session, char flags[FLAGS_SIZE])
     } letters[] = {
         {atomic_load_explicit(&session->is_monitor, memory_order_relaxed), 'O'},
         {pubsub_count_all(session) > 0, 'P'},
-        {modes & MODE_MULTI, 'x'},
+        {modes & (MODE_MULTI | MODE_EXEC), 'x'},
+        {session_is_held(session), 'b'},
         {tracking & TRACKING_ON, 't'},
         {tracking & TRACKING_BROKEN, 'R'},
         {tracking & TRACKING_BCAST, 'B'},

@@ -117,7 +117,7 @@ static void write_clients(struct info *info)
                        "maxclients:%lld\r\n"
                        "client_recent_max_input_buffer:%zu\r\n"
                        "client_recent_max_output_buffer:%zu\r\n"
-                       "blocked_clients:0\r\n"
+                       "blocked_clients:%zu\r\n"
                        "tracking_clients:%zu\r\n"
                        "pubsub_clients:%zu\r\n"
                        "watching_clients:%zu\r\n"
@@ -126,8 +126,9 @@ static void write_clients(struct info *info)
                        "total_blocking_keys:0\r\n"
                        "total_blocking_keys_on_nokey:0\r\n",
                        clients.count, CFG_READ(info->config, maxclients), clients.max_input, clients.max_output,
-                       atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed), clients.subscribed,
-                       clients.watching, atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
+                       clients.held, atomic_load_explicit(&info->engine->tracking.clients, memory_order_relaxed),
+                       clients.subscribed, clients.watching,
+                       atomic_load_explicit(&info->engine->watched_keys, memory_order_relaxed));
 }
 
 size_t server_system_memory(void)

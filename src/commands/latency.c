@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "commands/client.h"
 #include "commands/commands.h"
 #include "engine/call.h"
 
@@ -159,8 +160,7 @@ static void cmd_latency_graph(struct call *call)
 {
     struct latency_series series;
     if (!copy_named(call, 2, &series)) {
-        reply_error_format(call, "ERR No samples available for event '%.*s'", ARG(2).len < 128 ? (int)ARG(2).len : 128,
-                           ARG(2).at);
+        reply_error_format(call, "ERR No samples available for event '%.*s'", (int)quoted_length(ARG(2)), ARG(2).at);
         return;
     }
     struct range range = range_of(&series);

@@ -589,15 +589,21 @@ void acl_modifiers_free(struct acl_modifiers *modifiers)
     text_free(&modifiers->joined);
 }
 
+/* A selector without an end is found before any other fault. */
+static enum acl_fault check_selectors(struct acl_modifiers *modifiers, bytes *culprit)
+{
+    enum acl_fault fault = ACL_FINE;
+    while (fault == ACL_FINE && acl_next_modifier(modifiers, culprit, &fault))
+        continue;
+    modifiers->next = 0;
+    return fault;
+}
+
 enum acl_fault acl_rules_apply_all(struct acl_rules *rules, struct acl_modifiers *modifiers,
                                    const struct acl_grammar *grammar, bytes *culprit)
 {
-    enum acl_fault fault;
-    while (acl_next_modifier(modifiers, culprit, &fault)) {
-        if (fault == ACL_FINE)
-            fault = acl_rules_apply(rules, *culprit, grammar);
-        if (fault != ACL_FINE)
-            return fault;
-    }
-    return ACL_FINE;
+    enum acl_fault fault = check_selectors(modifiers, culprit);
+    while (fault == ACL_FINE && acl_next_modifier(modifiers, culprit, &fault))
+        fault = acl_rules_apply(rules, *culprit, grammar);
+    return fault;
 }

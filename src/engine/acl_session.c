@@ -60,10 +60,8 @@ bool acl_lets_in(const struct session *session)
 /* The client's line names the command that it tried. */
 static void show_command(const struct call *call)
 {
-    if (call->session->modes & MODE_EXEC)
-        return;
-    atomic_store_explicit(&call->session->last_container, call->container, memory_order_relaxed);
-    atomic_store_explicit(&call->session->last_command, call->command, memory_order_relaxed);
+    if (!(call->session->modes & MODE_EXEC))
+        session_note_command(call->session, call->command, call->container);
 }
 
 static void log_refusal(struct call *call, enum acl_reason reason, bytes object, bytes user)

@@ -497,18 +497,9 @@ void call_run_nested(struct call *call)
         reply_no_memory(call);
 }
 
-static void note_use(struct session *session, const struct call *call)
-{
-    if (atomic_load_explicit(&session->last_command, memory_order_relaxed) != call->command) {
-        atomic_store_explicit(&session->last_container, call->container, memory_order_relaxed);
-        atomic_store_explicit(&session->last_command, call->command, memory_order_relaxed);
-    }
-    atomic_store_explicit(&session->last_use_ms, call->now_ms, memory_order_relaxed);
-}
-
 static void run_call(struct call *call, const struct request *request)
 {
-    note_use(call->session, call);
+    session_note_command(call->session, call->command, call->container);
     run_locked(call, request);
     assert(guard_is_clear());
 }
@@ -574,7 +565,6 @@ static enum verdict place(struct call *call)
         return VERDICT_POSTPONE;
     if (!(session_modes(call->session) & MODE_MULTI) || transaction_lets_through(call))
         return VERDICT_RUN;
-    note_use(call->session, call);
     transaction_queue(call);
     return VERDICT_SETTLED;
 }
@@ -583,6 +573,7 @@ static enum verdict place(struct call *call)
    it. room_leave follows when that has happened. */
 static enum verdict judge(struct call *call, bool is_acceptable)
 {
+    session_note_command(call->session, call->command, call->container);
     if (!is_acceptable || !is_in_place(call)) {
         refuse(call);
         return VERDICT_SETTLED;

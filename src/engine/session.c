@@ -124,7 +124,8 @@ void session_reset(struct session *session)
     atomic_store_explicit(&session->db, 0, memory_order_relaxed);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     atomic_store_explicit(&session->no_touch, false, memory_order_relaxed);
-    session_set_client_reply(session, CLIENT_REPLY_ON);
+    if (session->client_reply != CLIENT_REPLY_SKIPPING) /* SKIP holds for whatever command is next */
+        session_set_client_reply(session, CLIENT_REPLY_ON);
     acl_enter(session);
     session_set_protocol(session, 2);
     bool is_cleared = session_set_text(session, &session->name, (bytes){NULL, 0});
@@ -181,6 +182,7 @@ struct session_figures session_measure(struct session_registry *registry)
         size_t output = session_output_memory(session);
         figures.count++;
         figures.memory += session_memory(session);
+        figures.held += session_is_held(session);
         figures.watching += atomic_load_explicit(&session->watched, memory_order_relaxed) > 0;
         figures.max_input = larger(figures.max_input, input);
         figures.max_output = larger(figures.max_output, output);

@@ -90,10 +90,11 @@ struct session {
     _Atomic int protocol; /* 2 or 3 */
     _Atomic bool is_monitor;
     _Atomic bool no_evict;
-    _Atomic bool no_touch;   /* CLIENT NO-TOUCH */
-    _Atomic bool must_close; /* CLIENT KILL; any thread sets it */
-    _Atomic int64_t last_use_ms;
-    _Atomic(const struct command *) last_command; /* NULL before the first */
+    _Atomic bool no_touch;       /* CLIENT NO-TOUCH */
+    _Atomic bool is_held;        /* its next request waits for the end of a CLIENT PAUSE, or for the prefix index */
+    _Atomic bool must_close;     /* CLIENT KILL; any thread sets it */
+    _Atomic int64_t last_use_ms; /* when bytes last came from its client, or went to it */
+    _Atomic(const struct command *) last_command; /* said last, refused or not; NULL: none, or one that there is not */
     _Atomic(const struct command *) last_container;
     _Atomic size_t query_bytes; /* input received and not yet run */
     _Atomic size_t query_capacity;
@@ -124,6 +125,33 @@ struct session {
 static inline unsigned session_modes(const struct session *session)
 {
     return atomic_load_explicit(&session->modes, memory_order_relaxed);
+}
+
+/* The owner: CLIENT LIST shows this command from now on. */
+static inline void session_note_command(struct session *session, const struct command *command,
+                                        const struct command *container)
+{
+    if (atomic_load_explicit(&session->last_command, memory_order_relaxed) == command)
+        return;
+    atomic_store_explicit(&session->last_container, container, memory_order_relaxed);
+    atomic_store_explicit(&session->last_command, command, memory_order_relaxed);
+}
+
+/* The owner: its client is not idle. */
+static inline void session_note_use(struct session *session, int64_t now_ms)
+{
+    atomic_store_explicit(&session->last_use_ms, now_ms, memory_order_relaxed);
+}
+
+static inline bool session_is_held(const struct session *session)
+{
+    return atomic_load_explicit(&session->is_held, memory_order_relaxed);
+}
+
+/* The owner. */
+static inline void session_hold(struct session *session, bool is_held)
+{
+    atomic_store_explicit(&session->is_held, is_held, memory_order_relaxed);
 }
 
 /* All sessions of an engine. */
@@ -174,6 +202,7 @@ struct session_figures {
     size_t memory;     /* bytes, of what tracking clients have read too */
     size_t max_input;  /* bytes of the largest input buffer */
     size_t max_output; /* bytes of output waiting for the slowest reader */
+    size_t held;       /* clients whose next request waits */
     size_t watching;   /* clients that watch a key */
     size_t subscribed; /* those with subscriptions */
 };

@@ -58,9 +58,19 @@ static struct queued_call *copy_call(const struct call *call)
     return copy;
 }
 
+/* Will EXEC run nothing, whatever else is queued? */
+static bool is_futile(const struct session *session)
+{
+    return session->transaction->is_spoiled || atomic_load_explicit(&session->is_touched, memory_order_relaxed);
+}
+
 void transaction_queue(struct call *call)
 {
     struct transaction *transaction = call->session->transaction;
+    if (is_futile(call->session)) {
+        reply_status(call, "QUEUED");
+        return;
+    }
     struct queued_call *copy = copy_call(call);
     if (copy == NULL) {
         transaction->is_spoiled = true;
@@ -99,6 +109,7 @@ static void free_queue(struct session *session, struct transaction *transaction)
         transaction->first = next;
     }
     mem_free(transaction);
+    atomic_store_explicit(&session->queued, -1, memory_order_relaxed);
 }
 
 /* The session is outside MULTI; what was queued is the caller's now. */
@@ -107,7 +118,6 @@ static struct transaction *take_queue(struct session *session)
     struct transaction *transaction = session->transaction;
     session->transaction = NULL;
     session->modes &= ~(unsigned)MODE_MULTI;
-    atomic_store_explicit(&session->queued, -1, memory_order_relaxed);
     return transaction;
 }
 

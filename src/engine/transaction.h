@@ -21,7 +21,7 @@ MUST_USE bool transaction_begin(struct session *session);
 
 /* Is a command run at once even inside MULTI? */
 bool transaction_lets_through(const struct call *call);
-/* Queues a call and replies QUEUED, or that there is no memory. */
+/* Queues a call, unless EXEC will run none, and replies QUEUED, or that there is no memory. */
 void transaction_queue(struct call *call);
 /* A command was refused: nothing of the transaction will run. */
 void transaction_spoil(struct session *session);

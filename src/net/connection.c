@@ -56,10 +56,20 @@ bool connection_start(struct connection *connection, struct worker *worker)
     return reactor_add(&worker->reactor, connection->session.fd, REACTOR_READ, connection);
 }
 
+/* Who hangs up during a pause has given up, and may have written elsewhere by the end of it. Who waits for the prefix
+   index may only have said all that it had to say. */
+static unsigned read_interest(const struct connection *connection)
+{
+    if (!session_is_held(&connection->session))
+        return connection->read_waits_for;
+    const struct worker *worker = connection->worker;
+    return engine_is_paused(worker->engine, worker->executor.now_ms) ? REACTOR_HANG_UP : 0;
+}
+
 void connection_update_interest(struct connection *connection)
 {
-    unsigned interest = (connection->is_held ? 0U : connection->read_waits_for) |
-                        (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
+    unsigned interest =
+        read_interest(connection) | (out_is_empty(&connection->session.out) ? 0U : connection->write_waits_for);
     if (interest == connection->interest)
         return;
     connection->interest = interest;
@@ -115,6 +125,8 @@ size_t connection_read_secure(struct connection *connection, char *to, size_t ro
     stat_add(&worker->executor.stats.input_bytes, got);
     connection->read_waits_for = status == TLS_WANTS_WRITE ? REACTOR_WRITE : REACTOR_READ;
     connection->is_broken |= status == TLS_ENDED || status == TLS_BROKEN;
+    if (got > 0)
+        session_note_use(&connection->session, worker->executor.now_ms);
     if (status == TLS_DONE && tls_has_input(connection->tls))
         list_append(&worker->unread, &connection->in_unread);
     return got;
@@ -211,6 +223,7 @@ static void send_all(struct connection *connection)
         size_t pending = out_pending(out);
         if (out_is_empty(out) || connection->is_broken || budget == 0 || !send_some(connection))
             return;
+        session_note_use(session, connection->worker->executor.now_ms);
         size_t sent = pending - out_pending(out);
         budget -= sent < budget ? sent : budget;
     }

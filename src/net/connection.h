@@ -28,7 +28,8 @@ struct connection {
     struct tls *tls;             /* NULL: plain TCP, or a Unix socket */
     const char *farewell;        /* all that is said to this client when the handshake is done; NULL: it is served */
     struct input *input;         /* NULL: nothing waits */
-    struct input *held_input;    /* requests of the present batch that must wait, in front of `input`; else NULL */
+    struct input *held_input;    /* requests of the present batch that must wait, in front of `input`; else NULL.
+                                    While the session is held, nothing is read */
     char *refusal;               /* a protocol error to be answered behind the batch's replies; else NULL */
     size_t consumed;             /* bytes of `input` that the requests of the present batch take up */
     int64_t soft_limit_since_ms; /* since when the output has been above the soft limit; 0: it is not */
@@ -37,7 +38,6 @@ struct connection {
     uint8_t write_waits_for;     /* REACTOR_WRITE; with TLS it may be REACTOR_READ */
     bool is_shaking_hands;       /* TLS: nothing is read yet, and there is nothing to send */
     bool is_deferred;            /* its input has further requests, to be parsed when the present ones have run */
-    bool is_held;                /* its next request must wait (CLIENT PAUSE); nothing is read meanwhile */
     bool is_broken;              /* the peer is gone or must go: close without sending more */
     bool is_closed;              /* waits for its interrupt mail to arrive before it is freed */
     _Atomic bool is_interrupted; /* its mail is on the way; set under the registry's lock */

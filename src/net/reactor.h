@@ -13,7 +13,11 @@ struct reactor {
     int wake_fd;
 };
 
-enum reactor_interest { REACTOR_READ = 1, REACTOR_WRITE = 2 };
+enum reactor_interest {
+    REACTOR_READ = 1,
+    REACTOR_WRITE = 2,
+    REACTOR_HANG_UP = 4, /* nothing but the end of the stream, with or without data in front of it: as readable */
+};
 
 struct reactor_event {
     void *owner;      /* as given to reactor_add; NULL for a wake-up */

@@ -16,6 +16,8 @@ static struct epoll_event make_event(unsigned interest, void *owner)
         event.events |= EPOLLIN;
     if (interest & REACTOR_WRITE)
         event.events |= EPOLLOUT;
+    if (interest & REACTOR_HANG_UP)
+        event.events |= EPOLLRDHUP;
     return event;
 }
 
@@ -69,7 +71,7 @@ int reactor_wait(struct reactor *reactor, struct reactor_event *events, int max,
         unsigned what = ready[i].events;
         events[i] = (struct reactor_event){
             .owner = ready[i].data.ptr,
-            .is_readable = what & (EPOLLIN | EPOLLHUP | EPOLLERR),
+            .is_readable = what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR),
             .is_writable = what & (EPOLLOUT | EPOLLHUP | EPOLLERR),
         };
         if (events[i].owner == NULL)

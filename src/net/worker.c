@@ -203,6 +203,7 @@ static size_t read_some(struct worker *worker, struct connection *connection, ch
     stat_add(&worker->executor.stats.reads, 1);
     if (got > 0) {
         stat_add(&worker->executor.stats.input_bytes, (uint64_t)got);
+        session_note_use(&connection->session, worker->executor.now_ms);
         return (size_t)got;
     }
     connection->is_broken |= got == 0 || (errno != EAGAIN && errno != EINTR);
@@ -262,8 +263,8 @@ static void gather(struct worker *worker, struct connection *connection)
 /* The request must wait: it and those behind it are kept as bytes, to be parsed again when the time has come. */
 static void hold_back(struct worker *worker, struct connection *connection, const struct request *request)
 {
-    if (!connection->is_held) {
-        connection->is_held = true;
+    if (!session_is_held(&connection->session)) {
+        session_hold(&connection->session, true);
         list_append(&worker->held, &connection->in_waiting);
     }
     bool is_gibson = session_speaks_gibson(&connection->session);
@@ -307,7 +308,7 @@ static void execute(struct worker *worker)
             atomic_load_explicit(&session->must_close, memory_order_relaxed))
             continue;
         queued->request.argv = worker->args.items + queued->first_arg; /* the list may have moved since */
-        if (connection->is_held || request_run(session, &queued->request) == RUN_POSTPONED)
+        if (session_is_held(session) || request_run(session, &queued->request) == RUN_POSTPONED)
             hold_back(worker, connection, &queued->request);
         if (unlikely(session->out.owned_bytes > worker->output_most))
             bound_output(connection);
@@ -370,7 +371,7 @@ static void settle(struct worker *worker, struct connection *connection)
         connection->is_broken = true;
     }
     connection->is_broken |= atomic_load_explicit(&connection->session.must_close, memory_order_relaxed);
-    bool goes_on = connection->is_deferred && !connection->is_held && !connection->is_broken;
+    bool goes_on = connection->is_deferred && !session_is_held(&connection->session) && !connection->is_broken;
     if (goes_on)
         list_append(&worker->ready, &connection->in_waiting);
     else if (!connection->is_broken)
@@ -448,11 +449,11 @@ static void handle_secure(struct worker *worker, struct connection *connection, 
         shake_hands(worker, connection);
     else if (may_write && !out_is_empty(&connection->session.out))
         connection_flush(connection);
-    if (connection->is_held && event->is_readable && !(connection->interest & REACTOR_READ))
+    if (session_is_held(&connection->session) && event->is_readable && !(connection->interest & REACTOR_READ))
         connection->is_broken = true;
     if (connection->is_broken)
         connection_close(connection);
-    else if (may_read && !connection->is_held && !connection->is_shaking_hands)
+    else if (may_read && !session_is_held(&connection->session) && !connection->is_shaking_hands)
         take_in(worker, connection);
 }
 
@@ -469,7 +470,7 @@ static void handle_event(struct worker *worker, const struct reactor_event *even
         handle_secure(worker, connection, event);
         return;
     }
-    if (connection->is_held && event->is_readable)
+    if (session_is_held(&connection->session) && event->is_readable)
         connection->is_broken = true; /* not reading, so this reports an error or a hang-up */
     if (event->is_writable)
         connection_flush(connection);
@@ -491,7 +492,7 @@ static void read_unread(struct worker *worker)
     while (!list_is_empty(&unread)) {
         struct connection *connection = CONTAINER_OF(unread.next, struct connection, in_unread);
         list_remove(&connection->in_unread);
-        if (!connection->is_held) /* release_held remembers it */
+        if (!session_is_held(&connection->session)) /* release_held remembers it */
             take_in(worker, connection);
     }
     run_batch(worker);
@@ -538,7 +539,7 @@ static void release_held(struct worker *worker)
         return;
     for (struct list *link = worker->held.next; link != &worker->held; link = link->next) {
         struct connection *connection = CONTAINER_OF(link, struct connection, in_waiting);
-        connection->is_held = false;
+        session_hold(&connection->session, false);
         if (connection->tls != NULL && tls_has_input(connection->tls) && list_is_empty(&connection->in_unread))
             list_append(&worker->unread, &connection->in_unread);
     }
@@ -547,8 +548,8 @@ static void release_held(struct worker *worker)
     run_batch(worker);
 }
 
-/* Once a second: closes clients that have been idle too long (who subscribes may only listen) or do not come to the end
-   of their handshake, and those above the soft output limit. */
+/* Once a second: closes clients that have been idle too long (who subscribes or monitors may only listen) or do not
+   come to the end of their handshake, and those above the soft output limit. */
 static void patrol(struct worker *worker)
 {
     int64_t now_ms = worker->executor.now_ms;
@@ -558,7 +559,7 @@ static void patrol(struct worker *worker)
         struct session *session = &connection->session;
         link = link->next;
         int64_t last_use_ms = atomic_load_explicit(&session->last_use_ms, memory_order_relaxed);
-        bool may_idle = connection->is_held || (session_modes(session) & MODE_SUBSCRIBED);
+        bool may_idle = session_is_held(session) || (session_modes(session) & (MODE_SUBSCRIBED | MODE_MONITORS));
         if (timeout_ms > 0 && now_ms - last_use_ms > timeout_ms && !may_idle) {
             log_printf(&worker->engine->log, LOG_VERBOSE_LEVEL, "Closing idle client");
             connection->is_broken = true;

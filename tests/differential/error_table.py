@@ -161,13 +161,14 @@ def _getex_invocations():
 def _expire_invocations(name):
     def invocations():
         yield from [(name,), (name, "k"), (name.lower(), "k", "x", "NX", "XX")]
-        times = ["100000", "50000", "200000"] if "AT" not in name else ["33177117420", "33177110000", "33177120000"]
-        if name.startswith("P"):
-            times = [time + "000" for time in times]
+        times = [33177117420, 33177110000, 33177120000] if "AT" in name else [100000, 50000, 200000]
+        unit = 1000 if name.startswith("P") else 1
+        later = 0  # no time counted from now comes twice: whether GT and LT see two equal ones, the clocks would decide
         for key in ("k", "t", "missing"):
             for options in _EXPIRE_OPTIONS:
+                later += 0 if "AT" in name else 10
                 for time in times:
-                    yield (name, key, time, *options)
+                    yield (name, key, str((time + later) * unit), *options)
                     yield ("TTL", key)
         for time in _BAD_TIMES:
             for options in ((), ("GT",), ("XX",), ("NX", "XX"), ("bogus",)):

@@ -124,6 +124,7 @@ STREAMS = {
     + encode("ECHO", "seen"),
     "reply_off_then_quit": encode("CLIENT", "REPLY", "OFF") + encode("QUIT") + encode("PING"),
     "reply_off_then_reset": encode("CLIENT", "REPLY", "OFF") + encode("RESET") + encode("PING"),
+    "reply_skip_then_reset": encode("CLIENT", "REPLY", "SKIP") + encode("RESET") + encode("PING"),
     "reply_off_then_protocol_error": encode("CLIENT", "REPLY", "OFF") + b"*1\r\nx\r\n" + encode("PING"),
     "reply_skip_then_hello": encode("CLIENT", "REPLY", "SKIP") + encode("HELLO", "3") + encode("GET", "missing"),
 }

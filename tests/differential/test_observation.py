@@ -396,6 +396,7 @@ def test_latency_refuses_alike(watched):
             ("LATENCY", "RESET", "command", "nonsense"),
             ("LATENCY", "GRAPH"),
             ("LATENCY", "GRAPH", "command"),
+            ("LATENCY", "GRAPH", "x" * 300),
             ("LATENCY", "DOCTOR", "x"),
             ("LATENCY", "HISTOGRAM", "nonsense"),
             ("LATENCY", "HISTOGRAM", "config|nonsense"),

@@ -1,5 +1,6 @@
 """CLIENT and its subcommands."""
 
+import re
 import threading
 import time
 
@@ -297,6 +298,65 @@ def test_pause_write_lets_reads_through(start_server):
     controller.command("CLIENT", "UNPAUSE")
     assert writer.read_frame() == b"+OK\r\n"
     assert reader.ask("GET", "k") == ("$", b"w")
+
+
+@pytest.mark.larder_only("redis-server takes names of any length")
+def test_no_name_is_longer_than_logs_and_lists_can_bear(start_server):
+    """A name is in each line about its client: in CLIENT LIST, in the slow log, and in the log of what was refused."""
+    connection = start_server(threads=2).raw()
+    long, longest = "x" * 4097, "x" * 4096
+    assert connection.ask("CLIENT", "SETNAME", long) == ("-", b"ERR Client names cannot be longer than 4096 bytes.")
+    assert connection.ask("HELLO", 2, "SETNAME", long)[0] == "-"
+    for name in ("lib-name", "LIB-VER"):
+        assert connection.ask("CLIENT", "SETINFO", name, long) == (
+            "-",
+            f"ERR {name} cannot be longer than 4096 bytes.".encode(),
+        )
+        assert connection.command("CLIENT", "SETINFO", name, longest) == b"+OK\r\n"
+    assert connection.ask("CLIENT", "GETNAME") == ("$", None)
+    assert connection.command("CLIENT", "SETNAME", longest) == b"+OK\r\n"
+    assert connection.ask("CLIENT", "LIST")[1].decode().count(longest) == 3
+
+
+def test_who_waits_for_the_end_of_a_pause_is_counted_and_shown_as_blocked(start_server):
+    server = start_server(threads=2)
+    controller, writer = server.raw(), server.raw()
+    number = writer.ask("CLIENT", "ID")[1]
+
+    def state():
+        line = controller.ask("CLIENT", "LIST", "ID", number)[1].decode()
+        counted = controller.ask("INFO", "clients")[1].decode()
+        return re.search(r"flags=(\w+)", line).group(1), re.search(r"blocked_clients:(\d+)", counted).group(1)
+
+    assert state() == ("N", "0")
+    controller.command("CLIENT", "PAUSE", 60_000, "WRITE")
+    writer.send(encode("SET", "k", "v"))
+    wait_until(lambda: state() == ("b", "1"), 5, "the writer to wait")
+    controller.command("CLIENT", "UNPAUSE")
+    assert writer.read_frame() == b"+OK\r\n"
+    assert state() == ("N", "0")
+
+
+@pytest.mark.parametrize("way", ["tcp", "unix", pytest.param("tls", marks=pytest.mark.needs_tls)])
+def test_who_hangs_up_during_a_pause_has_nothing_run_any_more(start_server, way):
+    """A client that gave up waiting may have written elsewhere since."""
+    server = start_server(threads=2, tls=way == "tls")
+    controller, stays, leaves = server.raw(), server.raw(), server.raw(way)
+    leaves.command("PING")
+    controller.command("CLIENT", "PAUSE", 60_000, "WRITE")
+    for writer in (stays, leaves):
+        writer.send(encode("APPEND", "k", "x"))
+
+    def clients(field):
+        return re.search(rf"{field}_clients:(\d+)", controller.ask("INFO", "clients")[1].decode()).group(1)
+
+    wait_until(lambda: clients("blocked") == "2", 5, "both to wait")
+    leaves.send(encode("APPEND", "k", "x"))
+    leaves.close()
+    wait_until(lambda: (clients("connected"), clients("blocked")) == ("2", "1"), 5, "one to be gone")
+    controller.command("CLIENT", "UNPAUSE")
+    assert stays.read_frame() == b":1\r\n"
+    assert controller.command("GET", "k") == b"$1\r\nx\r\n"
 
 
 def test_pause_stops_expiry_of_keys_that_writes_would_need(start_server):

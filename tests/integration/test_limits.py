@@ -67,6 +67,32 @@ def test_busy_client_is_not_closed_with_the_idle_one(start_engine):
         assert busy.command("PING") == b"+PONG\r\n"
 
 
+def test_who_is_refused_sends_slowly_or_monitors_is_not_idle(start_server):
+    server = start_server(threads=1, options={"timeout": 1})
+    refused, slow, monitor, idle = (server.raw() for _ in range(4))
+    assert monitor.command("MONITOR") == b"+OK\r\n"
+    slow.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n")
+    for connection in (refused, idle):
+        connection.command("nosuch")
+    idle.socket.settimeout(0.05)
+    sent = 0
+    while True:
+        assert refused.command("nosuch").startswith(b"-ERR unknown command")
+        slow.send(b"x")
+        sent += 1
+        try:
+            idle.read_frame()
+        except TimeoutError:
+            continue
+        except Closed:
+            break
+    slow.send(b"x" * (100000 - sent) + b"\r\n")
+    assert slow.read_frame() == b"+OK\r\n"
+    assert slow.command("STRLEN", "k") == b":100000\r\n"
+    while b'"STRLEN" "k"' not in monitor.read_frame():
+        continue
+
+
 def test_request_over_the_query_buffer_limit_closes_its_client(start_server):
     server = start_server(threads=2, options={"client-query-buffer-limit": "1mb"})
     steady, greedy = server.raw(), server.raw()

@@ -2,10 +2,13 @@
 being built, or is forbidden."""
 
 import random
+import socket
 import threading
 
 import pytest
 import redis
+
+from support.resp import encode
 
 pytestmark = [pytest.mark.embedded, pytest.mark.larder_only]
 
@@ -289,3 +292,14 @@ def test_the_index_follows_random_work_while_it_is_built_and_dropped(p, seed):
         begin = b"w:%d" % draw.randrange(40)
         assert prefix(p, "KEYS", begin) == sorted(key for key in p.keys() if key.startswith(begin))
         assert prefix(p, "COUNT", begin) == len(prefix(p, "KEYS", begin))
+
+
+def test_who_has_said_everything_still_gets_the_answer_that_waits_for_the_index(start_server, slow_factor):
+    """A client like nc closes its side at the end of its input; here that is while the index is being built."""
+    server = start_server(threads=2)
+    count = 400_000 // slow_factor
+    server.raw().command("DEBUG", "POPULATE", count, "user", 1)
+    with server.raw() as connection:
+        connection.send(encode("PREFIX", "COUNT", "user:"))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert connection.read_frame() == b":%d\r\n" % count
