@@ -361,7 +361,7 @@ static void settle(struct worker *worker, struct connection *connection)
     connection->consumed = 0;
     if (connection->held_input != NULL)
         join_waiting_input(connection);
-    if (unlikely(connection->refusal != NULL) && !connection->is_held)
+    if (unlikely(connection->refusal != NULL) && !session_is_held(&connection->session))
         answer_refusal(connection);
     if (unlikely(is_query_too_long(connection))) {
         log_printf(&worker->engine->log, LOG_WARNING_LEVEL,
