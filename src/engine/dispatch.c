@@ -122,7 +122,7 @@ static bool is_debug_allowed(const struct call *call)
     return setting == CFG_ALLOW_YES || (setting == CFG_ALLOW_LOCAL && call->session->is_local);
 }
 
-static bool is_permitted(struct call *call)
+static ALWAYS_INLINE bool is_permitted(struct call *call)
 {
     uint32_t flags = call_flags(call);
     if (unlikely(flags & CMD_PROTECTED) && !is_debug_allowed(call)) {
