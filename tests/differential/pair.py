@@ -31,11 +31,13 @@ class Difference(AssertionError):
 class Pair:
     """Two servers, and one connection to each over which comparable commands go."""
 
-    def __init__(self, binary, reference, threads=2, options=None):
+    def __init__(self, binary, reference, threads=2, options=None, hidden=((), ())):
+        """hidden: commands that the server under test, and the reference, are not to know."""
         options = options or {}
-        self.larder = Server(binary, threads=threads, options=options)
+        words = [[word for name in names for word in ("--rename-command", name, "")] for names in hidden]
+        self.larder = Server(binary, threads=threads, options=options, leading_words=words[0])
         try:
-            self.reference = Server(reference, options=options)
+            self.reference = Server(reference, options=options, leading_words=words[1])
         except AssertionError:
             self.larder.stop()
             raise
