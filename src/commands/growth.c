@@ -16,12 +16,16 @@ static size_t growth_of_string(struct call *call, struct forecast *forecast, siz
     size_t start = offset != SIZE_MAX ? offset : value.len;
     if (start > KS_VALUE_MAX || tail > KS_VALUE_MAX - start)
         return 0;
-    size_t len = start + tail;
+    size_t len = start + tail > value.len ? start + tail : value.len; /* all of it moves, when it does */
     size_t growth = !value.exists ? len : len > value.capacity ? ks_grown_capacity(len) : 0;
-    value.len = len > value.len ? len : value.len;
-    value.capacity = growth > value.capacity ? growth : value.capacity;
-    value.bytes = value.capacity > value.bytes ? value.capacity : value.bytes;
+    value.len = len;
+    value.is_exact |= !value.exists;
     value.exists = true;
+    value.bytes = growth > value.bytes ? growth : value.bytes;
+    if (!value.is_exact)
+        value.capacity = 0;
+    else if (growth > value.capacity)
+        value.capacity = growth;
     forecast_put(forecast, call, ARG(1), value);
     return growth;
 }
@@ -48,7 +52,13 @@ size_t growth_of_copy(struct call *call, struct forecast *forecast)
         return 0;
     value.capacity = 0;
     forecast_put(forecast, call, ARG(1), value);
-    forecast_put(forecast, call, ARG(2), value);
+    struct forecast_value old = forecast_look(forecast, call, ARG(2)); /* may stay as it is */
+    struct forecast_value copy = {
+        .exists = true,
+        .len = old.len > value.len ? old.len : value.len,
+        .bytes = old.bytes > value.bytes ? old.bytes : value.bytes,
+    };
+    forecast_put(forecast, call, ARG(2), copy);
     if (call->argc > 3)
         forecast_lose_dbs(forecast); /* into another one, perhaps */
     return value.bytes;
@@ -78,7 +88,8 @@ struct spread {
 static bool add_growth(void *context, void *item)
 {
     struct spread *spread = context;
-    size_t old_len = entry_size(item);
+    enum { LARGE = 1024 * 1024 }; /* bytes of a value that is garbage for a while after it was replaced */
+    size_t old_len = entry_size(item) < LARGE ? entry_size(item) : 0;
     spread->growth += spread->value_len > old_len ? spread->value_len - old_len : 0;
     return true;
 }

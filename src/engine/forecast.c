@@ -79,6 +79,7 @@ size_t forecast_put_all(struct forecast *forecast, bytes prefix, size_t len)
         if (key->name.at == NULL || !key->value.exists || !begins_with(key->name, prefix))
             continue;
         count++;
+        key->value.is_exact = false;
         key->value.capacity = 0;
         key->value.len = len > key->value.len ? len : key->value.len;
         key->value.bytes = len > key->value.bytes ? len : key->value.bytes;
@@ -109,7 +110,8 @@ static void widen(struct forecast_value *value, struct forecast_value other)
         *value = other;
         return;
     }
-    value->capacity = other.capacity < value->capacity ? other.capacity : value->capacity;
+    value->is_exact = false;
+    value->capacity = 0;
     value->len = other.len > value->len ? other.len : value->len;
     value->bytes = other.bytes > value->bytes ? other.bytes : value->bytes;
 }
@@ -120,6 +122,7 @@ static struct forecast_value value_now(const struct ks_key *key)
         return (struct forecast_value){.exists = false};
     return (struct forecast_value){
         .exists = true,
+        .is_exact = true,
         .len = entry_size(key->entry),
         .capacity = ks_string_capacity(key),
         .bytes = entry_bytes(key->entry),
@@ -160,6 +163,7 @@ struct forecast_value forecast_look(const struct forecast *forecast, struct call
     struct forecast_value value = {.exists = false};
     for (size_t db = 0; db < call->engine->keyspace.db_count; db++)
         widen(&value, look_in(forecast, call, db, name, hash));
+    value.is_exact = false;
     value.capacity = 0;
     return value;
 }
@@ -168,13 +172,15 @@ struct forecast_value forecast_look(const struct forecast *forecast, struct call
 static struct forecast_value worst_of(const struct forecast *forecast, struct call *call,
                                       const struct key_range *ranges, int range_count)
 {
-    struct forecast_value worst = {.exists = call->command->flags & CMD_DENYOOM};
+    bool adds = call->command->flags & CMD_DENYOOM;
+    struct forecast_value worst = {.exists = adds, .is_exact = adds};
     for (size_t i = 1; i < call->argc; i++)
         worst.len = ARG(i).len > worst.len ? ARG(i).len : worst.len;
     worst.bytes = worst.len;
     for (int i = 0; i < range_count; i++)
         for (size_t j = 0; j < ranges[i].count; j++)
             widen(&worst, forecast_look(forecast, call, ARG(ranges[i].first + j * ranges[i].step)));
+    worst.is_exact &= adds; /* a key that there was not has the new value */
     worst.capacity = 0;
     return worst;
 }

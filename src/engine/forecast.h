@@ -19,6 +19,7 @@ struct forecast_value {
     size_t capacity; /* at least so many bytes it can have where it is; 0: whatever changes it moves it */
     size_t bytes;    /* of memory, at most */
     bool exists;     /* perhaps */
+    bool is_exact;   /* it exists, and the length is not only a bound: only then can it be told when it has to move */
 };
 
 struct forecast_key {

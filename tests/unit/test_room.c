@@ -352,6 +352,68 @@ static void growth_of_values_made_in_a_transaction_is_refused(void **state)
     larder_close(engine);
 }
 
+/* Queues one command at random, of few keys in two databases. */
+static void queue_any(struct random *random, larder_session *session, const char *value)
+{
+    char key[32];
+    char other[32];
+    char number[32];
+    snprintf(key, sizeof(key), "k:%d", (int)random_below(random, 6));
+    snprintf(other, sizeof(other), "k:%d", (int)random_below(random, 6));
+    snprintf(number, sizeof(number), "%d", (int)random_below(random, one_in(random, 4) ? 1500000 : 20000));
+    const char *const commands[][4] = {
+        {"SET", key, value + random_below(random, 30000)},
+        {"APPEND", key, value + random_below(random, 30000)},
+        {"APPEND", key, "little"},
+        {"SETRANGE", key, number, "x"},
+        {"COPY", key, other, "REPLACE"},
+        {"RENAME", key, other},
+        {"DEL", key},
+        {"EXPIRE", key, "0"},
+        {"MOVE", key, one_in(random, 2) ? "1" : "0"},
+        {"SELECT", one_in(random, 2) ? "1" : "0"},
+        {"SWAPDB", "0", "1"},
+        {"FLUSHDB"},
+        {"PREFIX", "SET", "k:", value + random_below(random, 30000)},
+        {"GETDEL", key},
+    };
+    /* the last ones are rare: they would leave nothing to work with, or make everything uncertain */
+    size_t most = one_in(random, 10) ? COUNT_OF(commands) : 9;
+    const char *const *words = commands[random_below(random, most)];
+    size_t count = 1;
+    while (count < 4 && words[count] != NULL)
+        count++;
+    larder_reply_free(larder_command_argv(session, count, (const char **)(uintptr_t)words, NULL)); /* refused, maybe */
+}
+
+static void no_transaction_leaves_more_than_the_limit(void **state)
+{
+    (void)state;
+    const size_t limit = 4 << 20;
+    struct random random = property_start(__func__);
+    larder *engine = open_configured("maxmemory 4mb\nprefix-index on\n");
+    larder_session *session = open_session(engine);
+    static char value[30001];
+    memset(value, 'x', sizeof(value) - 1);
+    int refused = 0;
+    for (int i = 0; i < 2000; i++) {
+        assert_status(session, "OK", "MULTI");
+        for (uint64_t left = between(&random, 1, 20); left > 0; left--)
+            queue_any(&random, session, value);
+        larder_reply *reply = larder_command(session, "EXEC", NULL);
+        assert_non_null(reply);
+        refused += reply->type == LARDER_ERROR;
+        larder_reply_free(reply);
+        assert_in_range(ks_metered_bytes(&engine->keyspace), 0, limit);
+        larder_upkeep(engine);
+        if (i % 20 == 19)
+            assert_status(session, "OK", "FLUSHALL");
+    }
+    assert_in_range(refused, 100, 1900);
+    larder_session_close(session);
+    larder_close(engine);
+}
+
 static void a_transaction_that_fits_runs(void **state)
 {
     (void)state;
@@ -786,6 +848,7 @@ int main(void)
         cmocka_unit_test(a_request_without_room_is_refused_and_others_are_not),
         cmocka_unit_test(growth_that_no_word_tells_is_refused),
         cmocka_unit_test(growth_of_values_made_in_a_transaction_is_refused),
+        cmocka_unit_test(no_transaction_leaves_more_than_the_limit),
         cmocka_unit_test(a_transaction_that_fits_runs),
         cmocka_unit_test(growth_by_gibson_is_refused),
         cmocka_unit_test(growth_that_no_word_tells_makes_room_first),
