@@ -18,9 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum {
     HT_SLOTS = 8,            /* per bucket */
@@ -102,25 +99,14 @@ static inline struct ht_bucket *ht_bucket_at(const struct ht *table, size_t inde
     return &segment[index % HT_SEGMENT_BUCKETS];
 }
 
-/* The slots with this tag, as bits. */
+/* The slots with this tag, as bits. Comparing all at once with SSE2 takes a third of the instructions, but made a GET
+   25 ns slower (of 135). */
 static inline unsigned ht_match(const struct ht_bucket *bucket, uint16_t tag)
 {
-#ifdef __SSE2__
-    const __m128i *pairs = (const __m128i *)(const void *)bucket->slots;
-    __m128i quads[2]; /* the tags of four slots each, in the upper halves of their 32 bits */
-    for (int i = 0; i < 2; i++)
-        quads[i] = _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(_mm_load_si128(&pairs[2 * i])),
-                                                   _mm_castsi128_ps(_mm_load_si128(&pairs[2 * i + 1])),
-                                                   _MM_SHUFFLE(3, 1, 3, 1)));
-    __m128i tags = _mm_packs_epi32(_mm_srai_epi32(quads[0], 16), _mm_srai_epi32(quads[1], 16));
-    __m128i is_same = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
-    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(is_same, _mm_setzero_si128()));
-#else
     unsigned mask = 0;
     for (unsigned i = 0; i < HT_SLOTS; i++)
         mask |= (unsigned)((bucket->slots[i] >> 48) == tag) << i;
     return mask;
-#endif
 }
 
 static inline struct ht_probe ht_probe(const struct ht *table, uint64_t hash)
