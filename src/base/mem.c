@@ -16,14 +16,40 @@
 #endif
 
 #if defined(LARDER_MIMALLOC) && MI_MALLOC_VERSION < 210 /* later ones do so by themselves */
+enum { PURGE_DELAY_MS = 2 };
+
 /* Pages go back to the system 2 ms after they were freed. By default mimalloc waits 25 ms, and 1 ms more for each page
    freed meanwhile: after a mass deletion of 230 MB half of it stayed until somebody asked for memory, and the rest went
    in portions of up to 32 MB, which take 3 ms. Not waiting at all makes it 14 times as expensive to replace values of
-   300 KB. Here, because options must not change while threads read them; what the environment says goes before. */
+   300 KB. What the environment says goes before. */
 __attribute__((constructor)) static void choose_options(void)
 {
-    mi_option_set_default(mi_option_decommit_delay, 2);
+    mi_option_set_default(mi_option_decommit_delay, PURGE_DELAY_MS);
     mi_option_set_default(mi_option_decommit_extend_delay, 0);
+}
+
+static _Atomic unsigned freeing; /* threads between mem_begin_freeing and mem_end_freeing */
+
+/* The allocator's threads read the option, a word, while it changes: either value will do. The last thread to leave
+   sets it after all who set it to 0 have done so. */
+void mem_begin_freeing(void)
+{
+    if (freeing++ == 0)
+        mi_option_set(mi_option_decommit_delay, 0);
+}
+
+void mem_end_freeing(void)
+{
+    if (--freeing == 0)
+        mi_option_set(mi_option_decommit_delay, PURGE_DELAY_MS);
+}
+#else
+void mem_begin_freeing(void)
+{
+}
+
+void mem_end_freeing(void)
+{
 }
 #endif
 

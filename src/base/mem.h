@@ -28,6 +28,12 @@ MUST_USE char *mem_copy(const char *at, size_t len);
    anything. The block stays allocated. */
 void mem_discard(void *at, size_t len);
 
+/* Between these two, on any thread, what is freed goes back to the system at once. Without them the allocator waits a
+   moment, in case it is wanted again, and gives back in one go what has come together: for who frees much of what will
+   not be wanted, in portions that must stay short. */
+void mem_begin_freeing(void);
+void mem_end_freeing(void);
+
 /* Gives unused pages back to the system where the allocator can. */
 void mem_trim(void);
 

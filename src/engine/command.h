@@ -159,8 +159,8 @@ struct command_history {
 typedef bool command_hides_fn(const bytes *argv, size_t argc, size_t argument);
 
 /* Bytes by which a call may make its value larger than its words say. No shard is locked, and arguments may be wrong:
-   what could only fail adds nothing. In a transaction, the forecast tells what was written before, and is told what this
-   call will have written; else it is NULL. */
+   what could only fail adds nothing. In a transaction, the forecast tells what was written before, and is told what
+   this call will have written; else it is NULL. */
 typedef size_t command_growth_fn(struct call *call, struct forecast *forecast);
 
 struct command {

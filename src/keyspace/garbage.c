@@ -9,6 +9,7 @@ enum {
     LARGE_VALUE =
         1024 * 1024,      /* bytes from which freeing a value at once would be felt: its pages go back one by one */
     PAGE_ESTIMATE = 4096, /* bytes that count as one entry of ks_reclaim's portion */
+    DRAINED_AT_ONCE = 8,  /* entries */
 };
 
 enum garbage_kind { GARBAGE_DATABASE, GARBAGE_VALUE, GARBAGE_PREFIXES };
@@ -141,12 +142,15 @@ static void reclaim_entry(void *context, void *item)
     ks_release(reclaiming->ks, item);
 }
 
-/* Frees up to `count` entries; true when none are left. */
+/* Frees up to `count` entries, or pages, about; true when none are left. */
 static bool reclaim_database(struct keyspace *ks, struct garbage_database *flushed, size_t count, size_t *freed)
 {
     struct reclaiming reclaiming = {.ks = ks};
     size_t table_bytes = flushed->keys.bytes;
-    bool is_empty = ht_drain(&flushed->keys, count, reclaim_entry, &reclaiming);
+    bool is_empty = false;
+    for (size_t done = 0; !is_empty && done < count && reclaiming.bytes / PAGE_ESTIMATE < count;
+         done += DRAINED_AT_ONCE)
+        is_empty = ht_drain(&flushed->keys, DRAINED_AT_ONCE, reclaim_entry, &reclaiming);
     *freed = is_empty ? flushed->garbage.bytes : reclaiming.bytes + (table_bytes - flushed->keys.bytes);
     if (!is_empty)
         return false;
@@ -208,7 +212,9 @@ bool ks_reclaim(struct keyspace *ks, size_t count)
         return true;
 
     size_t freed = 0;
+    mem_begin_freeing();
     bool is_gone = reclaim(ks, garbage, count, &freed);
+    mem_end_freeing();
     atomic_fetch_sub_explicit(&ks->garbage_bytes, freed, memory_order_relaxed);
     if (!is_gone) {
         garbage->bytes -= freed;

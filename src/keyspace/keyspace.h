@@ -248,7 +248,8 @@ void ks_flush(struct keyspace *ks, struct shard *shard, size_t db);
 /* Locked. Exchanges two databases in this shard. */
 void ks_swap(struct keyspace *ks, struct shard *shard, size_t a, size_t b);
 
-/* Any thread, no lock held: frees up to about `count` flushed entries. True when nothing is left to free. */
+/* Any thread, no lock held: frees up to about `count` flushed entries, or pages of 4 KiB. True when nothing is left to
+ * free. */
 bool ks_reclaim(struct keyspace *ks, size_t count);
 
 /* Locked. Deletes keys of this shard whose deadline passed, handling at most `budget` wheel nodes; returns what is left

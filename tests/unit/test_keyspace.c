@@ -795,6 +795,30 @@ static void a_flush_is_given_back_in_portions(void **state)
     world_close(&world);
 }
 
+/* Each is too small to be put aside by itself. */
+static void a_flush_of_long_values_is_given_back_by_their_bytes(void **state)
+{
+    (void)state;
+    enum { keys = 400, long_value = 100 * 1000, portion = 50, entries_at_once = 16 };
+    struct world world;
+    world_open(&world, __func__, 1, false);
+    ks_lock_all(&world.ks);
+    for (size_t i = 0; i < keys; i++) {
+        char *data;
+        struct ks_key key = look_up(&world, 0, i);
+        assert_int_equal(ks_resize_string(&key, long_value, world.now_ms, &data), KS_OK);
+    }
+    flush(&world, 0);
+    ks_unlock_all(&world.ks);
+    for (bool is_gone = false; !is_gone;) {
+        size_t before = atomic_load(&world.ks.garbage_bytes);
+        is_gone = ks_reclaim(&world.ks, portion);
+        size_t freed = before - atomic_load(&world.ks.garbage_bytes);
+        assert_true(freed < portion * 4096 + entries_at_once * (long_value + 1000));
+    }
+    world_close(&world);
+}
+
 static void a_large_value_is_shared_by_its_copy_and_changed_apart(void **state)
 {
     (void)state;
@@ -947,6 +971,7 @@ int main(void)
         cmocka_unit_test(a_random_key_is_any_key_that_lives),
         cmocka_unit_test(keys_that_expire_are_counted_once),
         cmocka_unit_test(a_flush_is_given_back_in_portions),
+        cmocka_unit_test(a_flush_of_long_values_is_given_back_by_their_bytes),
         cmocka_unit_test(a_large_value_is_shared_by_its_copy_and_changed_apart),
         cmocka_unit_test(use_is_remembered),
         cmocka_unit_test(a_value_that_shrank_gives_memory_back),
