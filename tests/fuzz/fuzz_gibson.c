@@ -128,12 +128,16 @@ static size_t run_frame(struct session *session, const char *input, size_t len, 
     struct resp_state state = {0};
     struct resp_args args = {0};
     struct request request;
+    struct request by_words; /* as it would be found by its words, which the number stands for */
     char error[RESP_ERROR_SIZE];
     struct resp_limits limits = resp_limits_of(session);
     enum resp_status status = protocol_parse(session, &state, (char *)(uintptr_t)input, len, &args, &limits, error);
     if (status == RESP_REQUEST) {
         check_round_trip(&args);
-        request_prepare(session->engine, args.items, args.count, &request);
+        request_prepare(session->engine, args.items, args.count, state.command, &request);
+        request_prepare(session->engine, args.items, args.count, 0, &by_words);
+        must(request.command == by_words.command && request.container == by_words.container);
+        must(request.number == by_words.number && request.hash == by_words.hash);
         must(request_run(session, &request) == RUN_DONE);
         check_output(session);
     } else {
@@ -173,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     larder *engine = larder_open(&(larder_options){.threads = 2, .config = config}, NULL, 0);
     must(engine != NULL);
     larder_freeze(engine);
+    gibson_open(engine);
     memset(&session, 0, sizeof(session));
     must(executor_init(&executor, engine));
     session_open(&session, engine, &transport, gibson_encoders, &pool);
