@@ -376,19 +376,44 @@ static void end_pause(struct larder *engine, int64_t now_ms)
     lock_give(&engine->sessions.lock);
 }
 
+enum {
+    UPKEEP_STEP = 64,            /* nodes, or entries to free, between two looks at the time */
+    UPKEEP_TIME_NS = 500 * 1000, /* after which a step begins no more: some nodes give whole pages back to the system */
+};
+
+/* Handles a part of the budget, UPKEEP_STEP at least; true when there may be more to do. */
+static bool expire_some(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget, int64_t until_ns)
+{
+    size_t left = 0;
+    for (size_t done = 0; left == 0 && done < budget && (done == 0 || clock_monotonic_ns() < until_ns);
+         done += UPKEEP_STEP)
+        left = ks_expire(ks, shard, now_ms, UPKEEP_STEP);
+    return left == 0;
+}
+
+static bool reclaim_some(struct keyspace *ks, size_t budget, int64_t until_ns)
+{
+    bool is_empty = false;
+    for (size_t done = 0; !is_empty && done < budget && (done == 0 || clock_monotonic_ns() < until_ns);
+         done += UPKEEP_STEP)
+        is_empty = ks_reclaim(ks, UPKEEP_STEP);
+    return !is_empty;
+}
+
 NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms,
                                 size_t budget)
 {
     struct keyspace *ks = &engine->keyspace;
     bool has_more = false;
     bool has_built = false; /* one shard's step at a time */
+    int64_t until_ns = clock_monotonic_ns() + UPKEEP_TIME_NS;
     bool expires =
         atomic_load_explicit(&engine->expires_actively, memory_order_relaxed) && !engine_is_paused(engine, now_ms);
     for (size_t i = 0; expires && i < shard_count; i++) {
         struct shard *shard = &ks->shards[first_shard + i];
         ks_lock(ks, shard);
         uint64_t begun = latency_begin(&engine->latency, &engine->stopwatch);
-        has_more |= ks_expire(ks, shard, now_ms, budget) == 0;
+        has_more |= expire_some(ks, shard, now_ms, budget, until_ns);
         latency_end(&engine->latency, &engine->stopwatch, begun, LATENCY_EXPIRE_CYCLE, now_ms / 1000);
         ks_unlock(ks, shard);
     }
@@ -396,7 +421,7 @@ NEVER_INLINE bool engine_upkeep(struct larder *engine, size_t first_shard, size_
         has_built = build_prefixes(engine, &ks->shards[first_shard + i]);
     has_more |= has_built;
     if (atomic_load_explicit(&ks->garbage_bytes, memory_order_relaxed) > 0)
-        has_more |= !ks_reclaim(ks, budget);
+        has_more |= reclaim_some(ks, budget, until_ns);
     tracking_upkeep(engine, first_shard, shard_count);
     has_more |= room_upkeep(engine, first_shard, shard_count, now_ms, budget);
     has_more |= idle_upkeep(engine, first_shard, shard_count, now_ms, budget);

@@ -215,8 +215,8 @@ MUST_USE bool engine_reset_stats(struct larder *engine);
 /* Is a client held back now, by CLIENT PAUSE? Then requests that are not exempt are postponed. */
 bool engine_is_paused(struct larder *engine, int64_t now_ms);
 
-/* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes, and
-   frees some flushed memory. True when there is more to do at once. */
+/* A step of upkeep, on any thread: expires keys of the shards [first, first + count) within a budget of nodes for each,
+   and frees some flushed memory, for about half a millisecond. True when there is more to do at once. */
 bool engine_upkeep(struct larder *engine, size_t first_shard, size_t shard_count, int64_t now_ms, size_t budget);
 
 /* Any thread: the prefix index is asked for by a command; it is built unless the configuration says `off`. */

@@ -1,6 +1,7 @@
 /* Work over many keys: deadlines that have come, swapping, scanning, sampling, counting. Each
    function takes the locks that keyspace.h says, one shard at a time, and none holds a lock for long: what is large is
    done in portions. */
+#include "base/mem.h"
 #include "keyspace/evictor.h"
 #include "keyspace/internal.h"
 
@@ -8,6 +9,7 @@ struct expiring {
     struct keyspace *ks;
     struct shard *shard;
     struct db *db;
+    bool has_begun; /* something has expired */
 };
 
 /* Deletes an entry that is past its deadline; its node may be out of the wheel already. */
@@ -29,19 +31,26 @@ static void expire_entry(const struct expiring *expiring, struct entry *entry)
 
 static void expire_node(void *context, struct wheel_node *node)
 {
-    expire_entry(context, entry_of_deadline_node(node));
+    struct expiring *expiring = context;
+    if (!expiring->has_begun)
+        mem_begin_freeing(); /* keys that die together may have pages to themselves: many megabytes of them at last */
+    expiring->has_begun = true;
+    expire_entry(expiring, entry_of_deadline_node(node));
 }
 
 size_t ks_expire(struct keyspace *ks, struct shard *shard, int64_t now_ms, size_t budget)
 {
     assert(ks_is_locked(shard));
+    struct expiring expiring = {.ks = ks, .shard = shard};
     for (size_t i = 0; i < ks->db_count && budget > 0; i++) {
         struct db *db = &shard->dbs[i];
         if (db->with_deadline == 0)
             continue;
-        struct expiring expiring = {.ks = ks, .shard = shard, .db = db};
+        expiring.db = db;
         budget = wheel_advance(db->deadlines, now_ms, budget, expire_node, &expiring);
     }
+    if (expiring.has_begun)
+        mem_end_freeing();
     return budget;
 }
 
