@@ -16,7 +16,7 @@
 #endif
 
 #if defined(LARDER_MIMALLOC) && MI_MALLOC_VERSION < 210 /* later ones do so by themselves */
-enum { PURGE_DELAY_MS = 2 };
+static long purge_delay_ms;
 
 /* Pages go back to the system 2 ms after they were freed. By default mimalloc waits 25 ms, and 1 ms more for each page
    freed meanwhile: after a mass deletion of 230 MB half of it stayed until somebody asked for memory, and the rest went
@@ -24,8 +24,9 @@ enum { PURGE_DELAY_MS = 2 };
    300 KB. What the environment says goes before. */
 __attribute__((constructor)) static void choose_options(void)
 {
-    mi_option_set_default(mi_option_decommit_delay, PURGE_DELAY_MS);
+    mi_option_set_default(mi_option_decommit_delay, 2);
     mi_option_set_default(mi_option_decommit_extend_delay, 0);
+    purge_delay_ms = mi_option_get(mi_option_decommit_delay);
 }
 
 static _Atomic unsigned freeing; /* threads between mem_begin_freeing and mem_end_freeing */
@@ -41,7 +42,7 @@ void mem_begin_freeing(void)
 void mem_end_freeing(void)
 {
     if (--freeing == 0)
-        mi_option_set(mi_option_decommit_delay, PURGE_DELAY_MS);
+        mi_option_set(mi_option_decommit_delay, purge_delay_ms);
 }
 #else
 void mem_begin_freeing(void)
