@@ -16,7 +16,7 @@
 #endif
 
 #if defined(LARDER_MIMALLOC) && MI_MALLOC_VERSION < 210 /* later ones do so by themselves */
-static long purge_delay_ms;
+static long purge_delay_ms; /* while nobody frees in portions; set once, before any thread is there */
 
 /* Pages go back to the system 2 ms after they were freed. By default mimalloc waits 25 ms, and 1 ms more for each page
    freed meanwhile: after a mass deletion of 230 MB half of it stayed until somebody asked for memory, and the rest went
