@@ -78,11 +78,13 @@ static const struct command_argument set_arguments[] = {
     {0},
 };
 
-#define ROW(called, handler, words, which, keyed, what, cost, documented)                                          \
-    {                                                                                                              \
-        .name = called, .run = handler, .arity = words, .flags = which, .categories = ACL_KEYSPACE, .keys = keyed, \
-        .group = "gibson", .summary = what, .since = "8.0.0", .complexity = cost, .arguments = documented,         \
+#define GROWING_ROW(called, handler, grows, words, which, keyed, what, cost, documented)                             \
+    {                                                                                                                \
+        .name = called, .run = handler, .growth = grows, .arity = words, .flags = which, .categories = ACL_KEYSPACE, \
+        .keys = keyed, .group = "gibson", .summary = what, .since = "8.0.0", .complexity = cost,                     \
+        .arguments = documented,                                                                                     \
     }
+#define ROW(called, handler, ...) GROWING_ROW(called, handler, NULL, __VA_ARGS__)
 #define BY_MATCHES "O(N) where N is the number of keys that begin with the prefix."
 
 static const struct command gibson_rows[] = {
@@ -109,19 +111,8 @@ static const struct command gibson_rows[] = {
         prefix_argument),
     ROW("mlock", cmd_gibson_mlock, 4, PREFIX_WRITE, NULL, "Refuses writes to the keys of a prefix for a time.",
         BY_MATCHES, prefix_seconds_arguments),
-    {
-        .name = "mset",
-        .run = cmd_gibson_mset,
-        .growth = growth_of_prefix_set,
-        .arity = 4,
-        .flags = PREFIX_WRITE | CMD_DENYOOM,
-        .categories = ACL_KEYSPACE,
-        .group = "gibson",
-        .summary = "Gives every key of a prefix a value.",
-        .since = "8.0.0",
-        .complexity = BY_MATCHES,
-        .arguments = mset_arguments,
-    },
+    GROWING_ROW("mset", cmd_gibson_mset, growth_of_prefix_set, 4, PREFIX_WRITE | CMD_DENYOOM, NULL,
+                "Gives every key of a prefix a value.", BY_MATCHES, mset_arguments),
     ROW("mttl", cmd_gibson_mttl, 4, PREFIX_WRITE, NULL, "Gives the keys of a prefix a time to live.", BY_MATCHES,
         prefix_seconds_arguments),
     ROW("munlock", cmd_gibson_munlock, 3, PREFIX_WRITE, NULL, "Takes the locks of the keys of a prefix away.",
